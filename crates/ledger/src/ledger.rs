@@ -10,7 +10,7 @@ mod webhooks;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 
 use crate::clock::Clock;
 use crate::completion::CompletionRegistry;
@@ -41,6 +41,8 @@ pub struct Ledger {
     /// The clock time at the last claim. If the clock shows an earlier time at the next claim, the clock was
     /// set back.
     last_claim_ms: Arc<AtomicI64>,
+    /// Whether the last claim held webhooks back: see [`Ledger::has_held_back_webhooks`].
+    is_held_back: Arc<AtomicBool>,
     completions: Arc<CompletionRegistry>,
 }
 
@@ -73,6 +75,7 @@ impl Ledger {
             clock,
             limits: DeliveryLimits::default(),
             last_claim_ms: Arc::new(AtomicI64::new(i64::MAX)),
+            is_held_back: Arc::default(),
             completions: Arc::default(),
         })
     }

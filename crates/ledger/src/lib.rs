@@ -28,7 +28,7 @@ mod state;
 
 pub use clock::{Clock, ManualClock};
 pub use completion::CompletionWaiter;
-pub use destination::{DeliveryLimits, SendCapacity};
+pub use destination::{BreakerChange, BreakerEvent, DeliveryLimits, SendCapacity};
 pub use due_signal::DueSignal;
 pub use durable_directory::create_durable_directory;
 pub use error::Error;

@@ -10,10 +10,12 @@
 mod checks;
 mod receiver;
 mod rng;
+mod tally;
 mod users;
 mod world;
 
-use world::{Tally, World};
+use tally::Tally;
+use world::World;
 
 /// The number of simulated weeks of one test run, summed over all worlds. A world is one simulation with its
 /// own seed.
@@ -55,6 +57,7 @@ fn in_a_thousand_simulated_weeks_no_webhook_is_lost_and_no_delivery_limit_is_exc
     // the code that handles them.
     assert!(total.n_delivered > 1_000 && total.n_failed > 500, "{total:?}");
     assert!(total.n_crashes > 100 && total.n_clock_jumps > 100 && total.n_late_reports > 100, "{total:?}");
+    assert!(total.n_held_back > 5 && total.n_last_chances > 10, "{total:?}");
     assert!(total.n_paused > 100 && total.n_saturated > 100 && total.n_full_addresses > 0, "{total:?}");
 }
 

@@ -27,6 +27,7 @@ mod row;
 mod sql_value;
 pub(crate) mod sqlite;
 mod statement;
+mod waiting;
 pub(crate) mod watermarks;
 pub(crate) mod webhooks;
 
@@ -170,6 +171,7 @@ fn all_statements() -> Vec<&'static Statement> {
         interventions::ALL,
         jobs::ALL,
         results::ALL,
+        waiting::ALL,
         watermarks::ALL,
         webhooks::ALL,
     ]

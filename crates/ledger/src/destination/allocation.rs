@@ -1,6 +1,9 @@
 //! Divides the send capacity of a claim among the lanes of the destinations. The allocation is round robin:
 //! each lane gets one webhook per turn, until no lane can take another webhook. In each turn, the lane that
-//! has been ready longest comes first.
+//! has been ready longest comes first. A destination gets no further webhook while it has its part of the
+//! capacity leased: see [`DeliveryLimits::threshold`].
+
+use super::DeliveryLimits;
 
 /// One of the two queues (lanes) in which the webhooks of a destination wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,17 @@ pub(crate) struct Candidate {
     pub(crate) n_waiting: u32,
 }
 
+/// The leased webhooks of one destination, and what it may still get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Load {
+    /// The number of leased webhooks.
+    pub(crate) n_leased: u32,
+    /// The number of further webhooks that the concurrency limit and the circuit breaker allow.
+    pub(crate) n_free: u32,
+    /// The number of leased webhooks at the destination's address from which on it gets no further webhook.
+    pub(crate) address_limit: u32,
+}
+
 impl Lane {
     /// Returns the number that stands for the lane in the database.
     pub(crate) fn number(self) -> i64 {
@@ -57,12 +71,13 @@ impl From<u32> for SendCapacity {
 }
 
 /// Returns the number of webhooks that each candidate gets. In each turn, the candidates are served in the
-/// order of `candidates`. `n_free` contains the free capacity of each destination, and `n_address_free` the
-/// free capacity of each address. The function subtracts the allocated webhooks from both lists.
+/// order of `candidates`. `loads` contains the load of each destination, and `n_at_address` the number of leased webhooks at
+/// each address. The function adds the webhooks that it gives to the candidates to both lists.
 pub(crate) fn allocate(
     capacity: SendCapacity,
-    n_free: &mut [u32],
-    n_address_free: &mut [u32],
+    limits: &DeliveryLimits,
+    loads: &mut [Load],
+    n_at_address: &mut [u32],
     candidates: &[Candidate],
 ) -> Vec<u32> {
     let mut shares = vec![0; candidates.len()];
@@ -71,16 +86,21 @@ pub(crate) fn allocate(
     while has_progress && n_left > 0 {
         has_progress = false;
         for (share, candidate) in shares.iter_mut().zip(candidates) {
+            let load = &mut loads[candidate.destination];
             let is_retry = candidate.lane == Lane::Retry;
-            let address_is_full = candidate.address.is_some_and(|address| n_address_free[address] == 0);
-            let is_full = n_left == 0 || n_free[candidate.destination] == 0 || address_is_full;
-            if is_full || *share >= candidate.n_waiting || is_retry && n_retries_left == 0 {
+            let n_of_lane_left = if is_retry { n_left.min(n_retries_left) } else { n_left };
+            let address_is_full =
+                candidate.address.is_some_and(|address| n_at_address[address] >= load.address_limit);
+            let has_its_part = load.n_leased >= limits.threshold(n_of_lane_left);
+            let is_full = n_of_lane_left == 0 || load.n_free == 0 || has_its_part || address_is_full;
+            if is_full || *share >= candidate.n_waiting {
                 continue;
             }
             *share += 1;
-            n_free[candidate.destination] -= 1;
+            load.n_leased += 1;
+            load.n_free -= 1;
             if let Some(address) = candidate.address {
-                n_address_free[address] -= 1;
+                n_at_address[address] += 1;
             }
             n_left -= 1;
             n_retries_left -= u32::from(is_retry);

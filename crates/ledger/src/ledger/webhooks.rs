@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::Ledger;
 use crate::completion::CompletionWaiter;
-use crate::destination::SendCapacity;
+use crate::destination::{BreakerChange, SendCapacity};
 use crate::error::Error;
 use crate::history::{BulkResend, WebhookPage, WebhookQuery, WebhookRecord};
 use crate::lease::Lease;
@@ -40,11 +40,20 @@ impl Ledger {
             self.write(sql::destinations::clamp_to_clock).await?;
         }
         self.last_claim_ms.store(now_ms, Ordering::Relaxed);
-        self.write(move |tx| sql::claims::claim(tx, capacity, lease_ms)).await
+        let claimed = self.write(move |tx| sql::claims::claim(tx, capacity, lease_ms)).await?;
+        self.is_held_back.store(claimed.is_held_back, Ordering::Relaxed);
+        Ok(claimed.leases)
     }
 
-    /// Closes the attempt of a leased webhook and applies the disposition of the attempt, for example
-    /// schedules a retry.
+    /// Whether due webhooks were left at the last claim only because their destinations had their part of the
+    /// capacity leased. [`Ledger::webhooks_due`] does not report these webhooks. The caller claims again when
+    /// it has more capacity.
+    pub fn has_held_back_webhooks(&self) -> bool {
+        self.is_held_back.load(Ordering::Relaxed)
+    }
+
+    /// Closes the attempt of a leased webhook and applies its disposition. Returns a change of the circuit
+    /// breaker of the webhook's destination, for the log.
     ///
     /// When the lease was lost, stores the attempt in the history, changes nothing else, and fails with
     /// [`Error::LostLease`]. After [`Error::Busy`] the caller may repeat the call while the lease lasts.
@@ -53,10 +62,10 @@ impl Ledger {
         lease: &Lease<DueWebhook>,
         attempt: Attempt,
         disposition: Disposition,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<BreakerChange>, Error> {
         let key = lease.key();
         match self.write(move |tx| sql::webhooks::record(tx, &key, &attempt, disposition)).await? {
-            RecordEffect::Applied => Ok(()),
+            RecordEffect::Applied(change) => Ok(change),
             RecordEffect::HistoryOnly => Err(Error::LostLease),
         }
     }

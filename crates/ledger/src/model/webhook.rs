@@ -88,7 +88,7 @@ pub struct Timings {
     pub connect_ms: Option<u32>,
     /// The duration of the TLS handshake.
     pub tls_ms: Option<u32>,
-    /// The duration from the start of the attempt to the first byte of the response.
+    /// The duration from the start of the request, on an open connection, to the first byte of the response.
     pub first_byte_ms: Option<u32>,
 }
 

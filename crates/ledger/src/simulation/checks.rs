@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 
-use super::world::{CAPACITY, World};
-use crate::model::webhook::WebhookStatus;
+use super::world::{CAPACITY, LEASE_MS, MAX_PER_AUTHORITY, PER_AUTHORITY_START, World};
+use crate::history::WebhookRecord;
+use crate::model::webhook::{FailureReason, WebhookStatus};
 use crate::sql;
 
 impl World {
@@ -19,9 +20,12 @@ impl World {
     pub(super) fn check_limits(&mut self) {
         let now_ms = self.now_ms();
         let n_wrong = self.query_number(
-            "SELECT COUNT(*) FROM destinations d WHERE ?1 AND
-             (n_leased > 4 OR n_leased != (SELECT COUNT(*) FROM webhook_queue q
-                                           WHERE q.destination = d.seq AND q.lease_until_ms IS NOT NULL))",
+            &format!(
+                "SELECT COUNT(*) FROM destinations d WHERE ?1 AND
+                 (n_leased > {MAX_PER_AUTHORITY}
+                  OR n_leased != (SELECT COUNT(*) FROM webhook_queue q
+                                  WHERE q.destination = d.seq AND q.lease_until_ms IS NOT NULL))"
+            ),
             now_ms,
         );
         assert_eq!(n_wrong, 0, "a destination exceeds its limit, or its count of leases is wrong");
@@ -30,9 +34,10 @@ impl World {
                                               WHERE ?1 AND address IS NOT NULL GROUP BY address)",
             now_ms,
         );
-        // The delivery limit is 5 webhooks per IP address. Webhooks that were claimed while the address of
-        // their destination was still unknown can exceed this limit.
-        assert!(n_at_address <= 5 + 8, "{n_at_address} webhooks are being sent to one address");
+        // The delivery limit is 5 webhooks per IP address, or the concurrency limit of a destination, up to 8, if
+        // it is higher. Webhooks that were claimed while the address of their destination was still unknown
+        // can exceed this limit.
+        assert!(n_at_address <= 8 + 8, "{n_at_address} webhooks are being sent to one address");
         self.tally.n_paused +=
             self.query_number("SELECT COUNT(*) > 0 FROM destinations WHERE paused_until_ms > ?1", now_ms);
         self.tally.n_saturated += self.query_number(
@@ -49,12 +54,18 @@ impl World {
         let now_ms = self.now_ms();
         let n_retries = self.under_way.iter().filter(|running| running.lease.value.is_retry).count();
         let lanes = if n_retries < CAPACITY.n_retries as usize { 1 } else { 0 };
+        // The number of leased webhooks with which a destination gets no further webhook, in each lane.
+        let n_free = (CAPACITY.n_total as usize).saturating_sub(self.under_way.len());
+        let n_free_retries = (CAPACITY.n_retries as usize).saturating_sub(n_retries).min(n_free);
         let n_forgotten = self.query_number(
             &format!(
                 "SELECT COUNT(*) FROM webhook_queue q JOIN destinations d ON d.seq = q.destination
                  WHERE q.lease_until_ms IS NULL AND q.due_ms <= ?1 AND q.lane <= {lanes}
-                   AND d.paused_until_ms <= ?1 AND NOT d.address_is_full
-                   AND d.n_leased < CASE WHEN d.n_openings > 0 THEN 1 ELSE d.concurrency_limit END"
+                   AND (d.paused_until_ms <= ?1 OR q.is_last_chance = 1) AND NOT d.address_is_full
+                   AND d.n_leased < CASE WHEN d.n_openings > 0 OR d.measurement IS NOT NULL THEN 1
+                                         ELSE d.concurrency_limit END
+                   AND d.n_leased < MAX({PER_AUTHORITY_START},
+                                        CASE q.lane WHEN 0 THEN {n_free} ELSE {n_free_retries} END)"
             ),
             now_ms,
         );
@@ -62,6 +73,18 @@ impl World {
         // although they could be sent. In this case, the ledger must report that another claim is due now.
         let next_claim_is_due = self.wake_ms.is_some_and(|wake_ms| wake_ms <= now_ms);
         assert!(n_forgotten == 0 || next_claim_is_due, "{n_forgotten} webhooks wait without a reason");
+    }
+
+    /// Checks that a webhook that expired without an attempt did so because of this machine: the clock jumped
+    /// over its expiry, or the driver could not send it.
+    fn check_expiry_without_attempt(&self, record: &WebhookRecord) {
+        let expected = &self.expected[&record.id];
+        let late_ms = record.failed_ms.expect("the webhook failed") - expected.ends_ms;
+        assert!(
+            late_ms >= LEASE_MS || expected.is_postponed,
+            "{} expired without an attempt, {late_ms} ms after its expiry",
+            record.id
+        );
     }
 
     /// Checks that every webhook has ended, and that the stored history agrees with the values that the
@@ -81,7 +104,12 @@ impl World {
                     assert!(self.expected[&id].n_delivered > 0, "the receiver never accepted {id}");
                     self.tally.n_delivered += 1;
                 }
-                WebhookStatus::Failed => self.tally.n_failed += 1,
+                WebhookStatus::Failed => {
+                    self.tally.n_failed += 1;
+                    if record.failure == Some(FailureReason::Expired) && record.attempts.is_empty() {
+                        self.check_expiry_without_attempt(&record);
+                    }
+                }
                 status => panic!("{id} is {status}"),
             }
             let numbers: Vec<_> = record.attempts.iter().map(|recorded| recorded.number).collect();

@@ -3,6 +3,7 @@
 
 use uuid::Uuid;
 
+use super::receiver::N_PATHS;
 use super::world::{DAY_MS, Expected, GIVE_UP_MS, World};
 use crate::model::account::UsageDelta;
 use crate::model::request::{InputRef, JobOutcome, NewRequest, NewWebhook};
@@ -15,7 +16,12 @@ impl World {
         match self.rng.index(12) {
             0..=6 => {
                 let n = self.rng.log_range(1, 6);
-                (0..n).for_each(|_| self.accept());
+                (0..n).for_each(|_| self.accept_to_any());
+                if self.rng.one_in(30) {
+                    // Many webhooks to one receiver, whose concurrency limit grows.
+                    let receiver = self.rng.index(self.receivers.len());
+                    (0..40).for_each(|_| self.accept(receiver));
+                }
             }
             7 => self.crash(),
             8 => {
@@ -34,13 +40,18 @@ impl World {
         self.claim();
     }
 
-    fn accept(&mut self) {
-        let now_ms = self.now_ms();
+    fn accept_to_any(&mut self) {
         let receiver = self.rng.index(self.receivers.len());
+        self.accept(receiver);
+    }
+
+    fn accept(&mut self, receiver: usize) {
+        let now_ms = self.now_ms();
+        let path = self.rng.index(N_PATHS);
         let delay_ms = if self.rng.one_in(3) { self.rng.log_range(1_000, 7 * DAY_MS) } else { 0 };
         let expires_ms = if self.rng.one_in(4) { self.rng.log_range(1_000, GIVE_UP_MS) } else { GIVE_UP_MS };
         let webhook = NewWebhook {
-            url: String::new(),
+            url: format!("https://{}/{path}", self.receivers[receiver].authority),
             authority: self.receivers[receiver].authority.clone(),
             delay_ms,
             expires_ms: Some(expires_ms),
@@ -65,7 +76,8 @@ impl World {
         .expect("the id is new");
         let due_ms = now_ms + delay_ms;
         let ends_ms = due_ms + expires_ms;
-        self.expected.insert(id, Expected { receiver, due_ms, ends_ms, n_delivered: 0 });
+        let expected = Expected { receiver, path, due_ms, ends_ms, n_delivered: 0, is_postponed: false };
+        self.expected.insert(id, expected);
         self.ids.push(id);
     }
 
@@ -74,7 +86,7 @@ impl World {
     fn crash(&mut self) {
         // Before the crash, new webhooks are accepted and claimed, so that some attempts are probably under
         // way when the server crashes.
-        (0..self.rng.log_range(1, 6)).for_each(|_| self.accept());
+        (0..self.rng.log_range(1, 6)).for_each(|_| self.accept_to_any());
         self.claim();
         let now_ms = self.now_ms();
         self.tally.n_crashes += 1;

@@ -3,13 +3,13 @@
 //! offset_ms`, and `offset_ms` jumps.
 
 use std::collections::HashMap;
-use std::ops::AddAssign;
 
 use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::receiver::Receiver;
 use super::rng::Rng;
+use super::tally::Tally;
 use crate::destination::{DeliveryLimits, SendCapacity};
 use crate::due_signal::{DueUpdate, Queue};
 use crate::error::Error;
@@ -25,7 +25,7 @@ const START_MS: i64 = 1_700_000_000_000;
 const MINUTE_MS: i64 = 60_000;
 pub(super) const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 const WEEK_MS: i64 = 7 * DAY_MS;
-const LEASE_MS: i64 = 30_000;
+pub(super) const LEASE_MS: i64 = 30_000;
 /// The time after which the driver tries again to send a webhook that could not be sent, in milliseconds.
 const LOCAL_TROUBLE_PAUSE_MS: i64 = 5_000;
 /// The largest number of webhooks that the simulated driver sends at the same time.
@@ -33,30 +33,22 @@ pub(super) const CAPACITY: SendCapacity = SendCapacity { n_total: 12, n_retries:
 /// The longest time from the due time of a webhook's first attempt to its expiry, in milliseconds.
 pub(super) const GIVE_UP_MS: i64 = 14 * DAY_MS;
 
+/// The largest concurrency limit of a destination, and the limit with which it starts.
+pub(super) const MAX_PER_AUTHORITY: u32 = 8;
+pub(super) const PER_AUTHORITY_START: u32 = 2;
+
 const LIMITS: DeliveryLimits = DeliveryLimits {
-    per_authority: 4,
+    capacity: CAPACITY.n_total,
+    per_authority: MAX_PER_AUTHORITY,
+    per_authority_start: PER_AUTHORITY_START,
     per_address: 5,
     n_failures_to_open: 5,
-    first_pause_ms: 5_000,
+    first_pause_ms: 1_000,
     max_pause_ms: 300_000,
     max_retry_after_ms: 3_600_000,
+    max_latency_ms: 5_000,
     give_up_ms: None,
 };
-
-/// Counts how often each situation occurred in a simulation. A test checks that each situation occurred often
-/// enough.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
-    pub(super) n_delivered: u64,
-    pub(super) n_failed: u64,
-    pub(super) n_attempts: u64,
-    pub(super) n_crashes: u64,
-    pub(super) n_clock_jumps: u64,
-    pub(super) n_late_reports: u64,
-    pub(super) n_paused: u64,
-    pub(super) n_saturated: u64,
-    pub(super) n_full_addresses: u64,
-}
 
 pub(super) struct World {
     pub(super) connection: Connection,
@@ -90,9 +82,13 @@ pub(super) struct UnderWay {
 /// The values that the simulation expects for one webhook. The times are on the ledger's clock.
 pub(super) struct Expected {
     pub(super) receiver: usize,
+    /// The number of the path at the receiver.
+    pub(super) path: usize,
     pub(super) due_ms: i64,
     pub(super) ends_ms: i64,
     pub(super) n_delivered: u32,
+    /// Whether the driver has returned the webhook to the queue unsent.
+    pub(super) is_postponed: bool,
 }
 
 impl World {
@@ -193,7 +189,9 @@ impl World {
             n_total: CAPACITY.n_total.saturating_sub(small(n_total)),
             n_retries: CAPACITY.n_retries.saturating_sub(small(n_retries)),
         };
-        let leases = self.write(|tx| sql::claims::claim(tx, capacity, LEASE_MS)).expect("a claim succeeds");
+        let claimed = self.write(|tx| sql::claims::claim(tx, capacity, LEASE_MS)).expect("a claim succeeds");
+        let leases = claimed.leases;
+        self.tally.n_held_back += u64::from(claimed.is_held_back);
         assert!(leases.len() <= capacity.n_total as usize);
         let is_full = leases.len() == capacity.n_total as usize;
         let n_leases = leases.len();
@@ -219,19 +217,24 @@ impl World {
         let id = lease.value.id;
         let expected = &self.expected[&id];
         assert!(expected.due_ms <= now_ms, "{id} is claimed {} ms too early", expected.due_ms - now_ms);
-        assert!(now_ms < expected.ends_ms, "{id} is claimed after its expiry");
+        let is_last_chance = now_ms >= expected.ends_ms;
+        assert!(!is_last_chance || lease.value.n_counted_attempts == 0, "{id} is claimed after its expiry");
+        self.tally.n_last_chances += u64::from(is_last_chance);
         if self.under_way.iter().any(|running| running.lease.value.id == id) {
             // The earlier lease has ended, because the clock jumped past its end. Therefore the ledger leased
             // the webhook again while the earlier attempt is under way. The server returns such a webhook to
             // the queue, and so does the simulation.
             let due_ms = now_ms + LOCAL_TROUBLE_PAUSE_MS;
             self.expect_due(id, due_ms);
+            self.expected.get_mut(&id).expect("the webhook was accepted").is_postponed = true;
             self.write(|tx| sql::webhooks::release(tx, &lease.key(), due_ms)).expect("the lease is held");
             return None;
         }
         let receiver = expected.receiver;
         self.tally.n_attempts += 1;
-        let attempt = self.receivers[receiver].answer(&mut self.rng, self.time_ms);
+        let path = expected.path;
+        let answer = self.receivers[receiver].answer(&mut self.rng, self.time_ms, path);
+        let attempt = Attempt { started_ms: now_ms, ..answer };
         let ends_ms = self.time_ms + i64::from(attempt.duration_ms);
         self.under_way.push(UnderWay { lease, attempt, ends_ms });
         Some(())
@@ -275,29 +278,15 @@ impl World {
             .expect("an attempt can be recorded");
         match (effect, disposition) {
             (RecordEffect::HistoryOnly, _) => self.tally.n_late_reports += 1,
-            (RecordEffect::Applied, Disposition::Retry { due_ms }) => self.expect_due(id, due_ms),
-            (RecordEffect::Applied, Disposition::Delivered) => {
+            (RecordEffect::Applied(_), Disposition::Retry { due_ms }) => self.expect_due(id, due_ms),
+            (RecordEffect::Applied(_), Disposition::Delivered) => {
                 self.expected.get_mut(&id).expect("the webhook was accepted").n_delivered += 1;
             }
-            (RecordEffect::Applied, Disposition::Failed { .. }) => {}
+            (RecordEffect::Applied(_), Disposition::Failed { .. }) => {}
         }
     }
 
     pub(super) fn expect_due(&mut self, id: Uuid, due_ms: i64) {
         self.expected.get_mut(&id).expect("the webhook was accepted").due_ms = due_ms;
-    }
-}
-
-impl AddAssign for Tally {
-    fn add_assign(&mut self, other: Self) {
-        self.n_delivered += other.n_delivered;
-        self.n_failed += other.n_failed;
-        self.n_attempts += other.n_attempts;
-        self.n_crashes += other.n_crashes;
-        self.n_clock_jumps += other.n_clock_jumps;
-        self.n_late_reports += other.n_late_reports;
-        self.n_paused += other.n_paused;
-        self.n_saturated += other.n_saturated;
-        self.n_full_addresses += other.n_full_addresses;
     }
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::attempts::{self, AttemptKey};
 use super::counters::Delta;
-use super::destinations::{self, Destination};
+use super::destinations::{self, Destination, ReadyList};
 use super::webhooks::{apply_transition, write_status};
-use super::{Tx, bulk, columns, expiry, params, statements};
-use crate::destination::{Candidate, Lane, SendCapacity, allocate};
+use super::{Tx, bulk, columns, expiry, params, statements, waiting};
+use crate::destination::{Candidate, Lane, Load, SendCapacity, allocate};
 use crate::due_signal::{DueUpdate, Queue};
 use crate::error::Error;
 use crate::lease::Lease;
@@ -29,10 +29,6 @@ columns! {
 columns! { ReapedRow as reaped_columns, read { seq, account, destination, lane, attempt, fence } }
 
 statements! {
-    WAITING = "SELECT seq FROM webhook_queue
-               WHERE destination = ?1 AND lane = ?2 AND lease_until_ms IS NULL AND due_ms <= ?3
-                 AND (expires_ms IS NULL OR expires_ms > ?3)
-               ORDER BY due_ms, seq LIMIT ?4 {skip_locked}";
     LEASE = concat!(
         "UPDATE webhook_queue SET fence = fence + 1, attempt = attempt + 1, lease_until_ms = ?2 WHERE seq = ?1
          RETURNING ", leased_columns!()
@@ -42,13 +38,13 @@ statements! {
          WHERE r.seq = ?1"
     );
     REAP = concat!(
-        "UPDATE webhook_queue SET lease_until_ms = NULL, due_ms = ?2, due_reason = ?3
+        "UPDATE webhook_queue SET lease_until_ms = NULL, due_ms = ?2, due_reason = ?3, is_last_chance = 0
          WHERE lease_until_ms <= ?1 RETURNING ", reaped_columns!()
     );
     NEXT_LEASE_END = "SELECT lease_until_ms FROM webhook_queue WHERE lease_until_ms IS NOT NULL
                       ORDER BY lease_until_ms LIMIT 1";
     NEXT_EXPIRY = "SELECT expires_ms FROM webhook_queue
-                   WHERE expires_ms IS NOT NULL AND lease_until_ms IS NULL
+                   WHERE expires_ms IS NOT NULL AND lease_until_ms IS NULL AND is_last_chance = 0
                    ORDER BY expires_ms LIMIT 1";
 }
 
@@ -57,61 +53,67 @@ statements! {
 #[derive(Default)]
 struct ClaimPlan {
     destinations: Vec<Destination>,
-    /// How many further webhooks of each destination may be leased, in the order of `destinations`.
-    n_free: Vec<u32>,
-    /// The position of each destination in `destinations`. The key is the sequence number of the destination.
+    /// The load of each destination.
+    loads: Vec<Load>,
+    /// The position of each destination in `destinations`, by its sequence number.
     destination_index: HashMap<i64, usize>,
-    /// How many further webhooks to each IP address may be leased.
-    n_address_free: Vec<u32>,
-    /// The position of each IP address in `n_address_free`.
+    /// The number of leased webhooks at each address.
+    n_at_address: Vec<u32>,
+    /// The position of each address in `n_at_address`.
     address_index: HashMap<String, usize>,
     candidates: Vec<Candidate>,
-    /// For each element of `candidates`, the sequence numbers of the webhooks that wait in its lane.
-    waiting: Vec<Vec<i64>>,
+    /// For each candidate, the webhooks that it may get, and their lanes.
+    waiting: Vec<Vec<(i64, Lane)>>,
 }
 
-/// Takes leases on due webhooks as far as `capacity` allows, and opens their attempts.
-pub(crate) fn claim(
-    tx: &mut Tx<'_>,
-    capacity: SendCapacity,
-    lease_ms: i64,
-) -> Result<Vec<Lease<DueWebhook>>, Error> {
-    let now_ms = tx.now_ms();
+/// The effect of a claim.
+pub(crate) struct Claimed {
+    pub(crate) leases: Vec<Lease<DueWebhook>>,
+    /// Whether due webhooks wait only because their destinations have their part of the capacity leased.
+    /// They can be claimed when more capacity is free.
+    pub(crate) is_held_back: bool,
+}
+
+/// Takes leases on webhooks that are due, and opens their attempts.
+pub(crate) fn claim(tx: &mut Tx<'_>, capacity: SendCapacity, lease_ms: i64) -> Result<Claimed, Error> {
+    let (now_ms, limits) = (tx.now_ms(), tx.limits());
     reap(tx, now_ms)?;
-    expiry::fail_expired(tx)?;
+    expiry::end_expired(tx, lease_ms)?;
     bulk::run_next_step(tx)?;
     let mut plan = ClaimPlan::new(tx, capacity)?;
-    let shares = allocate(capacity, &mut plan.n_free, &mut plan.n_address_free, &plan.candidates);
+    let ClaimPlan { loads, n_at_address, candidates, .. } = &mut plan;
+    let shares = allocate(capacity, &limits, loads, n_at_address, candidates);
     let mut leases = Vec::new();
     let until_ms = now_ms.saturating_add(lease_ms);
     let mut deltas = BTreeMap::<AccountId, Delta>::new();
-    let mut n_retries = 0;
+    let mut left = capacity;
     for (index, n) in shares.into_iter().enumerate() {
         let candidate = plan.candidates[index];
-        for seq in plan.waiting[index].iter().take(n as usize) {
+        let mut lanes = Vec::new();
+        for (seq, lane) in plan.waiting[index].iter().take(n as usize) {
             let (due_ms, lease) = lease_webhook(tx, *seq, until_ms)?;
             let dispatched = Scheduled.dispatched(now_ms);
             let delta = deltas.entry(lease.value.account).or_default();
             *delta = delta.with_transition(&dispatched);
             write_status(tx, lease.seq, dispatched)?;
             leases.push((due_ms, lease));
+            if !lanes.contains(lane) {
+                lanes.push(*lane);
+            }
         }
+        left.n_total -= n;
         if candidate.lane == Lane::Retry {
-            n_retries += n;
+            left.n_retries -= n;
         }
-        let destination = &mut plan.destinations[candidate.destination];
-        if n > 0 {
-            destination.state.record_claim(n, now_ms);
-            destination.refresh_earliest_due(tx, candidate.lane)?;
-        }
+        plan.destinations[candidate.destination].claimed(tx, n, &lanes)?;
     }
     plan.save(tx)?;
     for (account, delta) in deltas {
         delta.apply(tx, account)?;
     }
-    update_due_time(tx, n_retries < capacity.n_retries)?;
+    let is_held_back = update_due_time(tx, left)?;
     leases.sort_by_key(|(due_ms, lease)| (*due_ms, lease.seq));
-    Ok(leases.into_iter().map(|(_, lease)| lease).collect())
+    Ok(Claimed { leases: leases.into_iter().map(|(_, lease)| lease).collect(), is_held_back })
 }
 
 /// Ends each lease on a webhook that ends at `until_ms` or earlier: returns the webhook to the queue, and
@@ -133,67 +135,95 @@ pub(crate) fn reap(tx: &mut Tx<'_>, until_ms: i64) -> Result<u64, Error> {
 }
 
 impl ClaimPlan {
-    /// Reads the ready lanes, starting with the lane that has been ready longest, and the webhooks that wait
-    /// in these lanes.
+    /// Reads the ready destinations, longest ready first, and the webhooks that they may get.
     fn new(tx: &mut Tx<'_>, capacity: SendCapacity) -> Result<Self, Error> {
-        let mut lanes = Vec::new();
-        for (lane, limit) in
-            [(Lane::First, capacity.n_total), (Lane::Retry, capacity.n_total.min(capacity.n_retries))]
-        {
-            let ready = destinations::ready(tx, lane, limit)?;
-            lanes.extend(ready.into_iter().map(|(ready_ms, seq)| (ready_ms, seq, lane)));
+        // The sort below is stable: of several lists with the same ready time, the first one comes first.
+        let lists = [
+            (ReadyList::Urgent, capacity.n_total),
+            (ReadyList::Lane(Lane::First), capacity.n_total),
+            (ReadyList::Lane(Lane::Retry), capacity.n_total.min(capacity.n_retries)),
+        ];
+        let mut entries = Vec::new();
+        for (list, n_free) in lists {
+            let threshold = tx.limits().threshold(n_free);
+            let ready = destinations::ready(tx, list, threshold, n_free)?;
+            entries.extend(ready.into_iter().map(|(ready_ms, seq)| (ready_ms, seq, list)));
         }
-        // This sort is stable. If two lanes have the same ready time, the lane for first attempts therefore
-        // stays before the lane for retries.
-        lanes.sort_by_key(|(ready_ms, _, _)| *ready_ms);
+        entries.sort_by_key(|(ready_ms, _, _)| *ready_ms);
         let mut plan = Self::default();
-        for (_, seq, lane) in lanes {
-            plan.add_lane(tx, seq, lane, capacity.n_total)?;
+        for (_, seq, list) in entries {
+            plan.add_candidate(tx, seq, list, capacity)?;
         }
         Ok(plan)
     }
 
-    fn add_lane(&mut self, tx: &mut Tx<'_>, seq: i64, lane: Lane, limit: u32) -> Result<(), Error> {
-        let destination = match self.destination_index.get(&seq) {
-            Some(index) => *index,
-            None => {
-                let loaded = Destination::load(tx, seq)?;
-                self.n_free.push(loaded.state.n_free(&tx.limits()));
-                self.destinations.push(loaded);
-                self.destination_index.insert(seq, self.destinations.len() - 1);
-                self.destinations.len() - 1
-            }
-        };
+    fn add_candidate(
+        &mut self,
+        tx: &mut Tx<'_>,
+        seq: i64,
+        list: ReadyList,
+        capacity: SendCapacity,
+    ) -> Result<(), Error> {
+        let is_known = self.destination_index.contains_key(&seq);
+        let destination = self.add_destination(tx, seq)?;
         let address = match self.destinations[destination].state.address.clone() {
             Some(address) => Some(self.add_address(tx, address)?),
             None => None,
         };
-        let now_ms = tx.now_ms();
-        let max_waiting = self.n_free[destination].min(limit);
-        let waiting: Vec<i64> = tx.query(&WAITING, params![seq, lane, now_ms, max_waiting])?;
+        let max_waiting = self.loads[destination].n_free.min(capacity.n_total);
+        let is_open = self.destinations[destination].state.breaker.is_open();
+        let has_retry_capacity = capacity.n_retries > 0;
+        let waiting: Vec<_> = match list {
+            // An open circuit breaker lets only one webhook through, whichever list the destination is in.
+            _ if is_open && is_known => return Ok(()),
+            _ if is_open => {
+                let probe = waiting::probe(tx, &self.destinations[destination], has_retry_capacity)?;
+                probe.into_iter().collect()
+            }
+            ReadyList::Urgent => waiting::last_chances(tx, seq, max_waiting)?,
+            ReadyList::Lane(lane) => waiting::in_lane(tx, seq, lane, max_waiting)?,
+        };
+        let lane = match (list, &waiting[..]) {
+            (_, [(_, lane)]) if is_open => *lane,
+            (ReadyList::Lane(lane), _) => lane,
+            (ReadyList::Urgent, _) => Lane::First,
+        };
         let n_waiting = u32::try_from(waiting.len()).unwrap_or(u32::MAX);
         self.candidates.push(Candidate { destination, address, lane, n_waiting });
         self.waiting.push(waiting);
         Ok(())
     }
 
+    fn add_destination(&mut self, tx: &mut Tx<'_>, seq: i64) -> Result<usize, Error> {
+        if let Some(index) = self.destination_index.get(&seq) {
+            return Ok(*index);
+        }
+        let (loaded, limits) = (Destination::load(tx, seq)?, tx.limits());
+        let state = &loaded.state;
+        let (n_free, address_limit) = (state.n_free(&limits), state.address_limit(&limits));
+        self.loads.push(Load { n_leased: state.n_leased, n_free, address_limit });
+        self.destinations.push(loaded);
+        self.destination_index.insert(seq, self.destinations.len() - 1);
+        Ok(self.destinations.len() - 1)
+    }
+
     fn add_address(&mut self, tx: &mut Tx<'_>, address: String) -> Result<usize, Error> {
         if let Some(index) = self.address_index.get(&address) {
             return Ok(*index);
         }
-        let n_leased = destinations::n_leased_at(tx, &address)?;
-        self.n_address_free.push(tx.limits().per_address.max(1).saturating_sub(n_leased));
-        self.address_index.insert(address, self.n_address_free.len() - 1);
-        Ok(self.n_address_free.len() - 1)
+        self.n_at_address.push(destinations::n_leased_at(tx, &address)?);
+        self.address_index.insert(address, self.n_at_address.len() - 1);
+        Ok(self.n_at_address.len() - 1)
     }
 
     /// Writes the changed destinations to the database. A destination whose IP address has no free capacity
     /// does not become ready until another webhook to this address ends.
     fn save(mut self, tx: &mut Tx<'_>) -> Result<(), Error> {
-        for destination in &mut self.destinations {
+        for (destination, load) in self.destinations.iter_mut().zip(&self.loads) {
             let address = destination.state.address.as_ref();
             let index = address.and_then(|address| self.address_index.get(address));
-            destination.state.address_is_full = index.is_some_and(|index| self.n_address_free[*index] == 0);
+            destination.state.address_is_full =
+                index.is_some_and(|index| self.n_at_address[*index] >= load.address_limit);
             destination.save(tx)?;
         }
         Ok(())
@@ -234,16 +264,33 @@ struct ReapedRow {
     fence: i64,
 }
 
-/// Updates the earliest due time of the queue of webhooks: the earliest time at which a webhook is ready, a
-/// lease ends, a webhook expires, or a step of a bulk resend is due. Retries are ignored while the driver has
-/// no capacity for retries.
-fn update_due_time(tx: &mut Tx<'_>, has_retry_capacity: bool) -> Result<(), Error> {
-    let first_ms = destinations::next_ready_ms(tx, Lane::First)?;
-    let retry_ms = if has_retry_capacity { destinations::next_ready_ms(tx, Lane::Retry)? } else { None };
-    let lease_end_ms = tx.query_optional(&NEXT_LEASE_END, params![])?;
-    let expiry_ms = tx.query_optional(&NEXT_EXPIRY, params![])?;
-    let bulk_ms = bulk::next_due_ms(tx)?;
-    let earliest_ms = [first_ms, retry_ms, lease_end_ms, expiry_ms, bulk_ms].into_iter().flatten().min();
-    tx.update_due_time(Queue::Webhooks, DueUpdate::Earliest(earliest_ms));
-    Ok(())
+/// Updates the queue's earliest due time: the earliest time at which a webhook is ready, a lease ends, a
+/// webhook expires, or a step of a bulk resend is due. Retries are ignored while the driver has no capacity
+/// for retries, and destinations while they have their part of the capacity leased. Returns whether such
+/// destinations are ready. `left` is the capacity that the claim has left.
+fn update_due_time(tx: &mut Tx<'_>, left: SendCapacity) -> Result<bool, Error> {
+    let now_ms = tx.now_ms();
+    let mut times = Vec::new();
+    let mut is_held_back = false;
+    for (list, n_left) in [
+        (ReadyList::Urgent, left.n_total),
+        (ReadyList::Lane(Lane::First), left.n_total),
+        (ReadyList::Lane(Lane::Retry), left.n_total.min(left.n_retries)),
+    ] {
+        if n_left == 0 && list == ReadyList::Lane(Lane::Retry) {
+            continue;
+        }
+        let threshold = tx.limits().threshold(n_left);
+        let ready_ms = destinations::next_ready_ms(tx, list, threshold)?;
+        if ready_ms.is_none_or(|ready_ms| ready_ms > now_ms) {
+            let earliest_ms = destinations::next_ready_ms(tx, list, u32::MAX)?;
+            is_held_back |= earliest_ms.is_some_and(|earliest_ms| earliest_ms <= now_ms);
+        }
+        times.extend(ready_ms);
+    }
+    times.extend(tx.query_optional::<i64>(&NEXT_LEASE_END, params![])?);
+    times.extend(tx.query_optional::<i64>(&NEXT_EXPIRY, params![])?);
+    times.extend(bulk::next_due_ms(tx)?);
+    tx.update_due_time(Queue::Webhooks, DueUpdate::Earliest(times.into_iter().min()));
+    Ok(is_held_back)
 }

@@ -4,7 +4,7 @@
 use super::sql_value::{SqlValue, ToColumn};
 
 /// The largest number of parameters that a [`Params`] value can hold.
-const MAX_PARAMS: usize = 16;
+const MAX_PARAMS: usize = 32;
 
 /// A type that supplies one or more consecutive parameters of an SQL statement.
 pub(crate) trait ToColumns {

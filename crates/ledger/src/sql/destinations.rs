@@ -3,8 +3,8 @@
 //! claim may take one of these webhooks, as the module `destination` computes it. An index on the ready times
 //! lets a claim find the ready destinations.
 
-use super::{Params, Tx, columns, params, statements};
-use crate::destination::{DestinationState, Lane};
+use super::{Params, Tx, columns, params, statements, waiting};
+use crate::destination::{Breaker, Concurrency, DestinationState, Lane};
 use crate::due_signal::{DueUpdate, Queue};
 use crate::error::Error;
 use crate::model::account::AccountId;
@@ -18,17 +18,29 @@ const IDLE_LIFETIME_MS: i64 = 24 * 60 * 60 * 1_000;
 const MAX_WOKEN: i64 = 2;
 
 columns! {
-    DestinationState as state_columns, read + write {
-        n_leased, concurrency_limit, n_failures, n_openings, paused_until_ms, pause, address, address_is_full,
-        last_claimed_ms
+    Concurrency as concurrency_columns, read + write {
+        limit = "concurrency_limit", baseline_ms, measured_ms, measurement, n_answers, latency_sum_ms,
+        round_start_ms, is_limit_reached, reduced_ms
     }
 }
 columns! {
-    Destination as destination_columns, read { seq, state: state_columns, first_due_ms, retry_due_ms }
+    Breaker as breaker_columns, read + write { n_failures, n_openings, down_since_ms, failed_path }
+}
+columns! {
+    DestinationState as state_columns, read + write {
+        n_leased, concurrency: concurrency_columns, breaker: breaker_columns, paused_until_ms, pause, address,
+        address_is_full, last_claimed_ms
+    }
+}
+columns! {
+    DueTimes as due_columns, read + write { first_due_ms, retry_due_ms, last_chance_due_ms, other_path_due_ms }
+}
+columns! {
+    Destination as destination_columns, read { seq, state: state_columns, due: due_columns }
 }
 columns! {
     SavedDestination<'_> as saved_columns, write {
-        state: state_columns, first_due_ms, retry_due_ms, first_ready_ms, retry_ready_ms
+        state: state_columns, due: due_columns, first_ready_ms, retry_ready_ms, urgent_ready_ms
     }
 }
 
@@ -40,18 +52,28 @@ statements! {
     ADD = "INSERT INTO destinations (account, authority, concurrency_limit) VALUES (?1, ?2, ?3)
            RETURNING seq";
     SAVE = concat!("UPDATE destinations SET ", saved_columns!(set), " WHERE seq = ?");
-    FIRST_READY = "SELECT first_ready_ms, seq FROM destinations WHERE first_ready_ms <= ?1
-                   ORDER BY first_ready_ms, seq LIMIT ?2 {skip_locked}";
-    RETRY_READY = "SELECT retry_ready_ms, seq FROM destinations WHERE retry_ready_ms <= ?1
-                   ORDER BY retry_ready_ms, seq LIMIT ?2 {skip_locked}";
-    NEXT_FIRST = "SELECT first_ready_ms FROM destinations WHERE first_ready_ms IS NOT NULL
+    FIRST_READY = "SELECT first_ready_ms, seq FROM destinations WHERE first_ready_ms <= ?1 AND n_leased < ?2
+                   ORDER BY first_ready_ms, seq LIMIT ?3 {skip_locked}";
+    RETRY_READY = "SELECT retry_ready_ms, seq FROM destinations WHERE retry_ready_ms <= ?1 AND n_leased < ?2
+                   ORDER BY retry_ready_ms, seq LIMIT ?3 {skip_locked}";
+    URGENT_READY = "SELECT urgent_ready_ms, seq FROM destinations
+                    WHERE urgent_ready_ms <= ?1 AND n_leased < ?2
+                    ORDER BY urgent_ready_ms, seq LIMIT ?3 {skip_locked}";
+    NEXT_FIRST = "SELECT first_ready_ms FROM destinations WHERE first_ready_ms IS NOT NULL AND n_leased < ?1
                   ORDER BY first_ready_ms LIMIT 1";
-    NEXT_RETRY = "SELECT retry_ready_ms FROM destinations WHERE retry_ready_ms IS NOT NULL
+    NEXT_RETRY = "SELECT retry_ready_ms FROM destinations WHERE retry_ready_ms IS NOT NULL AND n_leased < ?1
                   ORDER BY retry_ready_ms LIMIT 1";
+    NEXT_URGENT = "SELECT urgent_ready_ms FROM destinations
+                   WHERE urgent_ready_ms IS NOT NULL AND n_leased < ?1
+                   ORDER BY urgent_ready_ms LIMIT 1";
     EARLIEST_IN_LANE = "SELECT due_ms FROM webhook_queue
                         WHERE destination = ?1 AND lane = ?2 AND lease_until_ms IS NULL
+                          AND is_last_chance = 0
                         ORDER BY due_ms LIMIT 1";
-    /// This query returns at most one row for each webhook that is being sent.
+    EARLIEST_LAST_CHANCE = "SELECT due_ms FROM webhook_queue
+                            WHERE destination = ?1 AND lease_until_ms IS NULL AND is_last_chance = 1
+                            ORDER BY due_ms LIMIT 1";
+    /// The result has at most one row for each webhook that is being sent.
     LEASED_AT_ADDRESS = "SELECT n_leased FROM destinations WHERE address = ?1 AND n_leased > 0";
     WAITING_FOR_ADDRESS = "SELECT seq FROM destinations WHERE address = ?1 AND address_is_full = 1
                            ORDER BY last_claimed_ms LIMIT ?2";
@@ -59,33 +81,58 @@ statements! {
                        WHERE first_ready_ms > ?1 AND (last_claimed_ms > ?1 OR paused_until_ms > ?2)";
     RETRY_IN_FUTURE = "SELECT seq FROM destinations
                        WHERE retry_ready_ms > ?1 AND (last_claimed_ms > ?1 OR paused_until_ms > ?2)";
+    URGENT_IN_FUTURE = "SELECT seq FROM destinations WHERE urgent_ready_ms > ?1 AND last_claimed_ms > ?1";
     DELETE_IDLE = "DELETE FROM destinations
                    WHERE seq IN (SELECT seq FROM destinations
-                                 WHERE first_due_ms IS NULL AND retry_due_ms IS NULL AND last_claimed_ms < ?1
+                                 WHERE first_due_ms IS NULL AND retry_due_ms IS NULL
+                                   AND last_chance_due_ms IS NULL AND last_claimed_ms < ?1
                                  ORDER BY last_claimed_ms LIMIT ?2)
                      AND n_leased = 0";
 }
 
-/// A destination, with the earliest due time in each of its two lanes.
+/// A destination and the earliest due times of its waiting webhooks.
 #[derive(Clone, Debug)]
 pub(super) struct Destination {
     pub(super) seq: i64,
     pub(super) state: DestinationState,
-    first_due_ms: Option<i64>,
-    retry_due_ms: Option<i64>,
+    pub(super) due: DueTimes,
+}
+
+/// The earliest due times of the waiting webhooks of a destination.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct DueTimes {
+    /// In the lane of first attempts.
+    pub(super) first_due_ms: Option<i64>,
+    /// In the lane of retries.
+    pub(super) retry_due_ms: Option<i64>,
+    /// Of the webhooks that get their only attempt at their expiry. They are in neither lane.
+    pub(super) last_chance_due_ms: Option<i64>,
+    /// Of the first attempts that may be sent during a pause, because only another path has failed. The time
+    /// may be too early, or absent while there are such webhooks.
+    pub(super) other_path_due_ms: Option<i64>,
 }
 
 /// The columns that [`Destination::save`] writes.
 struct SavedDestination<'a> {
     state: &'a DestinationState,
-    first_due_ms: Option<i64>,
-    retry_due_ms: Option<i64>,
-    /// The time from which on a claim may take a first attempt. `None` if no first attempt waits or the
-    /// destination has no free capacity.
+    due: &'a DueTimes,
+    /// The time from which on a claim may take a first attempt. `None` without waiting first attempts or
+    /// without free capacity.
     first_ready_ms: Option<i64>,
     /// The time from which on a claim may take a retry. `None` if no retry waits or the destination has no
     /// free capacity.
     retry_ready_ms: Option<i64>,
+    /// The time from which on a claim may take a webhook that does not wait for the end of a pause.
+    urgent_ready_ms: Option<i64>,
+}
+
+/// The lists of ready destinations that a claim reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ReadyList {
+    /// Destinations with webhooks that do not wait for the end of a pause.
+    Urgent,
+    /// Destinations with webhooks in a lane.
+    Lane(Lane),
 }
 
 impl Destination {
@@ -99,8 +146,8 @@ impl Destination {
             return Ok(found.clamped(tx));
         }
         let state = DestinationState::new(&tx.limits());
-        let seq = tx.query_one(&ADD, params![account, authority, state.concurrency_limit])?;
-        Ok(Self { seq, state, first_due_ms: None, retry_due_ms: None })
+        let seq = tx.query_one(&ADD, params![account, authority, state.concurrency.limit])?;
+        Ok(Self { seq, state, due: DueTimes::default() })
     }
 
     pub(super) fn load(tx: &mut Tx<'_>, seq: i64) -> Result<Self, Error> {
@@ -114,7 +161,19 @@ impl Destination {
         self
     }
 
-    /// Records that a webhook with the due time `due_ms` was put into a lane.
+    /// Records that a claim visited the destination and leased `n` webhooks from the given lanes.
+    pub(super) fn claimed(&mut self, tx: &mut Tx<'_>, n: u32, lanes: &[Lane]) -> Result<(), Error> {
+        let is_urgent = self.due.last_chance_due_ms.is_some() || self.due.other_path_due_ms.is_some();
+        if n > 0 {
+            self.state.record_claim(n, tx.now_ms(), &tx.limits());
+            for lane in lanes {
+                self.refresh_earliest_due(tx, *lane)?;
+            }
+        }
+        if is_urgent { self.refresh_urgent(tx) } else { Ok(()) }
+    }
+
+    /// Records that a webhook was put into a lane.
     pub(super) fn webhook_added(&mut self, lane: Lane, due_ms: i64) {
         let earliest_ms = self.earliest_due_ms(lane);
         *earliest_ms = Some(earliest_ms.map_or(due_ms, |earliest_ms| earliest_ms.min(due_ms)));
@@ -127,16 +186,36 @@ impl Destination {
         Ok(())
     }
 
-    /// Writes the destination to the database. If the destination becomes ready earlier than all other work,
-    /// the due time of the queue is updated.
+    /// Reads the earliest due times of the webhooks that do not wait for the end of a pause again.
+    pub(super) fn refresh_urgent(&mut self, tx: &mut Tx<'_>) -> Result<(), Error> {
+        self.due.last_chance_due_ms = tx.query_optional(&EARLIEST_LAST_CHANCE, params![self.seq])?;
+        self.refresh_other_path(tx)
+    }
+
+    /// Reads the earliest due time of the first attempts that may be sent although the circuit breaker is
+    /// open, because only another path has failed.
+    pub(super) fn refresh_other_path(&mut self, tx: &mut Tx<'_>) -> Result<(), Error> {
+        self.due.other_path_due_ms = match self.state.only_failed_path(tx.now_ms()) {
+            Some(path) => {
+                waiting::of_another_path(tx, self.seq, Lane::First, path)?.map(|(due_ms, _)| due_ms)
+            }
+            None => None,
+        };
+        Ok(())
+    }
+
+    /// Writes the destination, and updates the queue's due time with the time at which the destination is
+    /// ready.
     pub(super) fn save(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
-        let (state, limits) = (&self.state, tx.limits());
-        let (first_due_ms, retry_due_ms) = (self.first_due_ms, self.retry_due_ms);
-        let first_ready_ms = state.ready_ms(first_due_ms, &limits);
-        let retry_ready_ms = state.ready_ms(retry_due_ms, &limits);
-        let row = SavedDestination { state, first_due_ms, retry_due_ms, first_ready_ms, retry_ready_ms };
+        let (state, due, limits) = (&self.state, &self.due, tx.limits());
+        let urgent_due_ms = [due.last_chance_due_ms, due.other_path_due_ms].into_iter().flatten().min();
+        let first_ready_ms = state.ready_ms(due.first_due_ms, &limits);
+        let retry_ready_ms = state.ready_ms(due.retry_due_ms, &limits);
+        let urgent_ready_ms = state.urgent_ready_ms(urgent_due_ms, &limits);
+        let row = SavedDestination { state, due, first_ready_ms, retry_ready_ms, urgent_ready_ms };
         tx.execute(&SAVE, Params::of(&row).and(&self.seq).as_slice())?;
-        if let Some(ready_ms) = [first_ready_ms, retry_ready_ms].into_iter().flatten().min() {
+        if let Some(ready_ms) = [first_ready_ms, retry_ready_ms, urgent_ready_ms].into_iter().flatten().min()
+        {
             tx.update_due_time(Queue::Webhooks, DueUpdate::WorkDueAt(ready_ms));
         }
         Ok(())
@@ -157,30 +236,38 @@ impl Destination {
 
     fn earliest_due_ms(&mut self, lane: Lane) -> &mut Option<i64> {
         match lane {
-            Lane::First => &mut self.first_due_ms,
-            Lane::Retry => &mut self.retry_due_ms,
+            Lane::First => &mut self.due.first_due_ms,
+            Lane::Retry => &mut self.due.retry_due_ms,
         }
     }
 }
 
-/// Returns up to `limit` destinations from which a claim may take webhooks of a lane now, longest ready
-/// first. Each pair contains the ready time and the sequence number of a destination.
-pub(super) fn ready(tx: &mut Tx<'_>, lane: Lane, limit: u32) -> Result<Vec<(i64, i64)>, Error> {
+/// Up to `limit` destinations of a list from which a claim may take webhooks now, longest ready first. Leaves
+/// out destinations with `threshold` or more leased webhooks. Each pair is the time from which on the
+/// destination is ready, and its sequence number.
+pub(super) fn ready(
+    tx: &mut Tx<'_>,
+    list: ReadyList,
+    threshold: u32,
+    limit: u32,
+) -> Result<Vec<(i64, i64)>, Error> {
     let now_ms = tx.now_ms();
-    let statement = match lane {
-        Lane::First => &FIRST_READY,
-        Lane::Retry => &RETRY_READY,
+    let statement = match list {
+        ReadyList::Urgent => &URGENT_READY,
+        ReadyList::Lane(Lane::First) => &FIRST_READY,
+        ReadyList::Lane(Lane::Retry) => &RETRY_READY,
     };
-    tx.query(statement, params![now_ms, limit])
+    tx.query(statement, params![now_ms, threshold, limit])
 }
 
-/// Returns the earliest time at which any destination is ready to send a webhook of a lane.
-pub(super) fn next_ready_ms(tx: &mut Tx<'_>, lane: Lane) -> Result<Option<i64>, Error> {
-    let statement = match lane {
-        Lane::First => &NEXT_FIRST,
-        Lane::Retry => &NEXT_RETRY,
+/// The earliest time at which a destination of a list with less than `threshold` leased webhooks is ready.
+pub(super) fn next_ready_ms(tx: &mut Tx<'_>, list: ReadyList, threshold: u32) -> Result<Option<i64>, Error> {
+    let statement = match list {
+        ReadyList::Urgent => &NEXT_URGENT,
+        ReadyList::Lane(Lane::First) => &NEXT_FIRST,
+        ReadyList::Lane(Lane::Retry) => &NEXT_RETRY,
     };
-    tx.query_optional(statement, params![])
+    tx.query_optional(statement, params![threshold])
 }
 
 /// Returns the number of webhooks that are being sent to an IP address.
@@ -196,6 +283,9 @@ pub(crate) fn clamp_to_clock(tx: &mut Tx<'_>) -> Result<(), Error> {
         for seq in tx.query(statement, params![now_ms, latest_ms])? {
             Destination::load(tx, seq)?.save(tx)?;
         }
+    }
+    for seq in tx.query(&URGENT_IN_FUTURE, params![now_ms])? {
+        Destination::load(tx, seq)?.save(tx)?;
     }
     Ok(())
 }

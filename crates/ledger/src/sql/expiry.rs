@@ -1,8 +1,9 @@
-//! The expiry of webhooks: a webhook that still waits at its expiry time fails.
+//! The expiry of webhooks: a webhook that still waits at its expiry fails, or gets its only attempt then.
 
 use super::destinations::Destination;
 use super::webhooks::{apply_transition, remove_waiting};
 use super::{Tx, columns, params, statements};
+use crate::destination::Lane;
 use crate::error::Error;
 use crate::model::account::AccountId;
 use crate::model::webhook::{DueReason, FailureReason};
@@ -19,7 +20,8 @@ const RECENT_TROUBLE_MS: i64 = 60 * 60 * 1_000;
 columns! {
     ExpiredRow as expired_columns, read {
         seq = "q.seq", account = "q.account", destination = "q.destination",
-        n_counted_attempts = "q.n_counted_attempts", due_ms = "q.due_ms", due_reason = "q.due_reason",
+        lane = "q.lane", n_counted_attempts = "q.n_counted_attempts", due_ms = "q.due_ms",
+        due_reason = "q.due_reason", expires_ms = "q.expires_ms",
         requested_expires_ms = "r.webhook_expires_ms"
     }
 }
@@ -27,8 +29,10 @@ columns! {
 statements! {
     EXPIRED = concat!(
         "SELECT ", expired_columns!(), " FROM webhook_queue q JOIN requests r ON r.seq = q.seq
-         WHERE q.expires_ms <= ?1 AND q.lease_until_ms IS NULL ORDER BY q.expires_ms LIMIT ?2"
+         WHERE q.expires_ms <= ?1 AND q.lease_until_ms IS NULL AND q.is_last_chance = 0
+         ORDER BY q.expires_ms LIMIT ?2"
     );
+    GIVE_LAST_CHANCE = "UPDATE webhook_queue SET is_last_chance = 1 WHERE seq = ?1";
     EXTEND_EXPIRY = "UPDATE webhook_queue SET expires_ms = ?2 WHERE seq = ?1";
 }
 
@@ -37,32 +41,43 @@ struct ExpiredRow {
     seq: i64,
     account: AccountId,
     destination: i64,
+    lane: Lane,
     n_counted_attempts: u32,
     due_ms: i64,
     due_reason: DueReason,
+    expires_ms: i64,
     /// The `expires` of the request. `None` if the request does not set `expires`.
     requested_expires_ms: Option<i64>,
 }
 
-/// Fails waiting webhooks that have expired, even if their destination is paused or saturated.
+/// Ends the waiting webhooks that have expired, even if their destination is paused or saturated.
 ///
-/// An expired webhook without a counted attempt does not fail if it has waited only because the server did
-/// not send it. Such a webhook gets a new expiry, `give_up_ms` from now. The server is assumed to be the only
-/// cause when all of these conditions hold:
-///
-/// * The request's `expires` is absent or at least `give_up_ms`.
-/// * The circuit breaker of the destination is closed.
-/// * No error on this machine has postponed the webhook within the last [`RECENT_TROUBLE_MS`].
-pub(super) fn fail_expired(tx: &mut Tx<'_>) -> Result<(), Error> {
+/// A webhook with a counted attempt fails. A webhook without one does not fail because of the failures of
+/// others. If no error on this machine has postponed it within the last [`RECENT_TROUBLE_MS`]:
+/// * It gets a new expiry, `give_up_ms` from now, if the request's `expires` is absent or at least
+///   `give_up_ms`, and the circuit breaker of the destination is closed. The webhook has then waited only
+///   because the server did not send it, for example because the server was off for weeks.
+/// * Otherwise it gets its only attempt now, if its expiry is less than `lease_ms` ago. If it is longer ago,
+///   the server was not running then: a running server claims webhooks whenever a lease ends, or earlier.
+pub(super) fn end_expired(tx: &mut Tx<'_>, lease_ms: i64) -> Result<(), Error> {
     let now_ms = tx.now_ms();
     for row in tx.query::<ExpiredRow>(&EXPIRED, params![now_ms, MAX_EXPIRED])? {
-        if let (0, Some(give_up_ms)) = (row.n_counted_attempts, tx.limits().give_up_ms)
-            && row.requested_expires_ms.is_none_or(|requested_ms| requested_ms >= give_up_ms)
-            && !row.has_recent_trouble(now_ms)
-            && Destination::load(tx, row.destination)?.state.n_openings == 0
-        {
-            tx.execute(&EXTEND_EXPIRY, params![row.seq, now_ms.saturating_add(give_up_ms)])?;
-            continue;
+        if row.n_counted_attempts == 0 && !row.has_recent_trouble(now_ms) {
+            let mut destination = Destination::load(tx, row.destination)?;
+            if let Some(give_up_ms) = tx.limits().give_up_ms
+                && row.requested_expires_ms.is_none_or(|requested_ms| requested_ms >= give_up_ms)
+                && !destination.state.breaker.is_open()
+            {
+                tx.execute(&EXTEND_EXPIRY, params![row.seq, now_ms.saturating_add(give_up_ms)])?;
+                continue;
+            }
+            if now_ms.saturating_sub(row.expires_ms) < lease_ms {
+                tx.execute(&GIVE_LAST_CHANCE, params![row.seq])?;
+                destination.refresh_earliest_due(tx, row.lane)?;
+                destination.refresh_urgent(tx)?;
+                destination.save(tx)?;
+                continue;
+            }
         }
         remove_waiting(tx, row.seq)?;
         apply_transition(tx, row.seq, row.account, Scheduled.failed(FailureReason::Expired, now_ms))?;

@@ -6,7 +6,7 @@ use super::counters::Delta;
 use super::destinations::Destination;
 use super::webhooks::{QueueRow, apply_transition, enqueue, remove_waiting};
 use super::{Tx, columns, jobs, params, statements};
-use crate::destination::Lane;
+use crate::destination::{Lane, path_hash};
 use crate::error::Error;
 use crate::model::account::AccountId;
 use crate::model::authority::Authority;
@@ -15,7 +15,7 @@ use crate::state::{Created, Scheduled};
 
 columns! {
     ResendOptions as resend_columns, read {
-        authority = "r.webhook_authority", expires_ms = "r.webhook_expires_ms"
+        authority = "r.webhook_authority", url = "r.webhook_url", expires_ms = "r.webhook_expires_ms"
     }
 }
 
@@ -41,6 +41,7 @@ statements! {
 /// The options of a request that a resend of an ended webhook needs.
 struct ResendOptions {
     authority: Authority,
+    url: String,
     expires_ms: Option<i64>,
 }
 
@@ -110,7 +111,7 @@ fn reopen(tx: &mut Tx<'_>, seq: i64, account: AccountId, from: WebhookStatus) ->
     let (now_ms, to) = (tx.now_ms(), WebhookStatus::Scheduled);
     // A webhook that was cancelled before its request was processed has no payload, so it cannot be sent.
     let options: Option<ResendOptions> = tx.query_optional(&RESEND_OPTIONS, params![seq])?;
-    let ResendOptions { authority, expires_ms } = options.ok_or(Error::WrongStatus(from))?;
+    let ResendOptions { authority, url, expires_ms } = options.ok_or(Error::WrongStatus(from))?;
     let window_ms = tx.limits().retry_window_ms(expires_ms);
     let last_attempt: Option<(u32, i64)> = tx.query_optional(&LAST_ATTEMPT, params![seq])?;
     let (attempt, fence) = last_attempt.unwrap_or((0, 0));
@@ -120,6 +121,7 @@ fn reopen(tx: &mut Tx<'_>, seq: i64, account: AccountId, from: WebhookStatus) ->
         account,
         destination: destination.seq,
         lane: Lane::Retry,
+        path: path_hash(&url),
         due_ms: now_ms,
         due_reason: DueReason::Resend,
         expires_ms: window_ms.map(|window_ms| now_ms.saturating_add(window_ms)),

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::destination::{Lane, PauseReason};
+use crate::destination::{Lane, Measurement, PauseReason};
 use crate::model::authority::Authority;
 use crate::model::webhook::{DueReason, FailureReason, Outcome, WebhookStatus};
 
@@ -39,7 +39,7 @@ macro_rules! words {
     )*};
 }
 
-words!(WebhookStatus, Outcome, DueReason, FailureReason, PauseReason);
+words!(WebhookStatus, Outcome, DueReason, FailureReason, PauseReason, Measurement);
 
 impl ToColumn for i64 {
     fn to_column(&self) -> SqlValue<'_> {

@@ -3,8 +3,8 @@
 
 use super::counters::Delta;
 use super::destinations::Destination;
-use super::{Params, Tx, attempts, columns, params, statements};
-use crate::destination::Lane;
+use super::{Params, Tx, attempts, columns, params, statements, waiting};
+use crate::destination::{BreakerChange, Lane, path_hash};
 use crate::error::Error;
 use crate::lease::LeaseKey;
 use crate::model::account::AccountId;
@@ -14,13 +14,14 @@ use crate::state::{Dispatched, Transition, WebhookState};
 
 columns! {
     DeliveryOptions as delivery_columns, read {
-        account, authority = "webhook_authority", delay_ms = "webhook_delay_ms",
+        account, authority = "webhook_authority", url = "webhook_url", delay_ms = "webhook_delay_ms",
         expires_ms = "webhook_expires_ms"
     }
 }
 columns! {
     QueueRow as queue_columns, write {
-        seq, account, destination, lane, due_ms, due_reason, expires_ms, fence, attempt, n_counted_attempts
+        seq, account, destination, lane, path, due_ms, due_reason, expires_ms, fence, attempt,
+        n_counted_attempts
     }
 }
 statements! {
@@ -36,20 +37,22 @@ statements! {
     DEQUEUE_WAITING = "DELETE FROM webhook_queue WHERE seq = ?1 AND lease_until_ms IS NULL
                        RETURNING destination, lane";
     DEQUEUE_LEASED = "DELETE FROM webhook_queue WHERE seq = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL
-                      RETURNING destination";
+                      RETURNING destination, path";
     REQUEUE = "UPDATE webhook_queue
-               SET lease_until_ms = NULL, due_ms = ?3, due_reason = ?4, attempt = attempt - ?5,
-                   n_counted_attempts = n_counted_attempts + ?6, lane = CASE WHEN ?6 > 0 THEN 1 ELSE lane END
+               SET lease_until_ms = NULL, is_last_chance = 0, due_ms = ?3, due_reason = ?4,
+                   attempt = attempt - ?5, n_counted_attempts = n_counted_attempts + ?6,
+                   lane = CASE WHEN ?6 > 0 THEN 1 ELSE lane END
                WHERE seq = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL
-               RETURNING destination, lane";
+               RETURNING destination, lane, path";
 }
 
 /// The effect of a report about an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecordEffect {
-    /// The lease was still valid: the attempt was stored, and its disposition was applied to the webhook.
-    Applied,
-    /// The lease was lost: the attempt was stored in the history, and nothing else was changed.
+    /// The lease was still held: the attempt was stored and its disposition applied. It may have changed the
+    /// circuit breaker of the destination.
+    Applied(Option<BreakerChange>),
+    /// The lease was lost: the attempt was stored in the history, and nothing else changed.
     HistoryOnly,
 }
 
@@ -59,6 +62,7 @@ pub(super) struct QueueRow {
     pub(super) account: AccountId,
     pub(super) destination: i64,
     pub(super) lane: Lane,
+    pub(super) path: i64,
     pub(super) due_ms: i64,
     pub(super) due_reason: DueReason,
     pub(super) expires_ms: Option<i64>,
@@ -81,6 +85,7 @@ struct Requeue {
 struct DeliveryOptions {
     account: AccountId,
     authority: Authority,
+    url: String,
     delay_ms: i64,
     expires_ms: Option<i64>,
 }
@@ -111,6 +116,7 @@ pub(super) fn schedule_first(tx: &mut Tx<'_>, seq: i64, payload: &str) -> Result
         account: options.account,
         destination: destination.seq,
         lane: Lane::First,
+        path: path_hash(&options.url),
         due_ms,
         due_reason: DueReason::Delay,
         expires_ms: window_ms.map(|window_ms| due_ms.saturating_add(window_ms)),
@@ -125,6 +131,11 @@ pub(super) fn schedule_first(tx: &mut Tx<'_>, seq: i64, payload: &str) -> Result
 pub(super) fn enqueue(tx: &mut Tx<'_>, row: &QueueRow, mut destination: Destination) -> Result<(), Error> {
     tx.execute(&ENQUEUE, Params::of(row).as_slice())?;
     destination.webhook_added(row.lane, row.due_ms);
+    let failed_path = destination.state.only_failed_path(tx.now_ms());
+    if row.lane == Lane::First && failed_path.is_some_and(|failed_path| failed_path != row.path) {
+        let other_path_due_ms = &mut destination.due.other_path_due_ms;
+        *other_path_due_ms = Some(other_path_due_ms.map_or(row.due_ms, |due_ms| due_ms.min(row.due_ms)));
+    }
     destination.save(tx)
 }
 
@@ -179,19 +190,24 @@ pub(crate) fn record(
 ) -> Result<RecordEffect, Error> {
     let now_ms = tx.now_ms();
     attempts::close(tx, lease, attempt)?;
-    let destination = match disposition {
+    let ended = match disposition {
         Disposition::Retry { due_ms } => requeue(tx, lease, &Requeue::after(attempt, due_ms, now_ms)),
         Disposition::Delivered | Disposition::Failed { .. } => remove_leased(tx, lease),
     };
-    let mut destination = match destination {
-        Ok(destination) => destination,
+    let (mut destination, path) = match ended {
+        Ok(ended) => ended,
         Err(Error::LostLease) => return Ok(RecordEffect::HistoryOnly),
         Err(error) => return Err(error),
     };
     apply_transition(tx, lease.seq, lease.account, Dispatched.attempted(disposition, now_ms))?;
-    destination.state.record_attempt(attempt, now_ms, &tx.limits());
+    let event = destination.state.record_attempt(attempt, path, now_ms, &tx.limits());
+    destination.refresh_other_path(tx)?;
     destination.save_and_wake_waiting(tx)?;
-    Ok(RecordEffect::Applied)
+    let change = match event {
+        Some(event) => Some(BreakerChange { event, n_waiting: waiting::count(tx, destination.seq)? }),
+        None => None,
+    };
+    Ok(RecordEffect::Applied(change))
 }
 
 /// Returns a webhook that was not sent to the queue, and deletes its attempt.
@@ -199,7 +215,7 @@ pub(crate) fn release(tx: &mut Tx<'_>, lease: &LeaseKey, due_ms: i64) -> Result<
     let now_ms = tx.now_ms();
     let due_reason = DueReason::LocalTrouble;
     let unsent = Requeue { due_ms, due_reason, n_deleted_attempts: 1, n_counted_attempts: 0 };
-    let destination = requeue(tx, lease, &unsent)?;
+    let (destination, _) = requeue(tx, lease, &unsent)?;
     attempts::delete(tx, lease)?;
     apply_transition(tx, lease.seq, lease.account, Dispatched.returned(now_ms))?;
     destination.save_and_wake_waiting(tx)
@@ -208,7 +224,7 @@ pub(crate) fn release(tx: &mut Tx<'_>, lease: &LeaseKey, due_ms: i64) -> Result<
 /// Changes a webhook that was not sent to `failed`, and deletes its attempt.
 pub(crate) fn abandon(tx: &mut Tx<'_>, lease: &LeaseKey, reason: FailureReason) -> Result<(), Error> {
     let now_ms = tx.now_ms();
-    let destination = remove_leased(tx, lease)?;
+    let (destination, _) = remove_leased(tx, lease)?;
     attempts::delete(tx, lease)?;
     let failed = Dispatched.attempted(Disposition::Failed { reason }, now_ms);
     apply_transition(tx, lease.seq, lease.account, failed)?;
@@ -232,22 +248,24 @@ impl Requeue {
     }
 }
 
-/// Removes a leased webhook from the queue. The webhook does not return to the queue. The caller must save
-/// the returned destination.
-fn remove_leased(tx: &mut Tx<'_>, lease: &LeaseKey) -> Result<Destination, Error> {
-    let destination: Option<i64> = tx.query_optional(&DEQUEUE_LEASED, params![lease.seq, lease.fence])?;
-    let mut destination = Destination::load(tx, destination.ok_or(Error::LostLease)?)?;
+/// Removes a leased webhook from the queue for good. Returns its destination, which the caller saves, and its
+/// path.
+fn remove_leased(tx: &mut Tx<'_>, lease: &LeaseKey) -> Result<(Destination, i64), Error> {
+    let removed: Option<(i64, i64)> = tx.query_optional(&DEQUEUE_LEASED, params![lease.seq, lease.fence])?;
+    let (destination, path) = removed.ok_or(Error::LostLease)?;
+    let mut destination = Destination::load(tx, destination)?;
     destination.state.end_lease();
-    Ok(destination)
+    Ok((destination, path))
 }
 
-/// Returns a leased webhook to the queue. The caller must save the returned destination.
-fn requeue(tx: &mut Tx<'_>, lease: &LeaseKey, requeue: &Requeue) -> Result<Destination, Error> {
+/// Returns a leased webhook to the queue. Returns its destination, which the caller saves, and its path.
+fn requeue(tx: &mut Tx<'_>, lease: &LeaseKey, requeue: &Requeue) -> Result<(Destination, i64), Error> {
     let Requeue { due_ms, due_reason, n_deleted_attempts, n_counted_attempts } = *requeue;
     let params = params![lease.seq, lease.fence, due_ms, due_reason, n_deleted_attempts, n_counted_attempts];
-    let (destination, lane): (i64, Lane) = tx.query_optional(&REQUEUE, params)?.ok_or(Error::LostLease)?;
+    let requeued: Option<(i64, Lane, i64)> = tx.query_optional(&REQUEUE, params)?;
+    let (destination, lane, path) = requeued.ok_or(Error::LostLease)?;
     let mut destination = Destination::load(tx, destination)?;
     destination.state.end_lease();
     destination.webhook_added(lane, due_ms);
-    Ok(destination)
+    Ok((destination, path))
 }

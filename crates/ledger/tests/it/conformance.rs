@@ -4,6 +4,7 @@
 pub(crate) mod accounts;
 pub(crate) mod delivery_limits;
 pub(crate) mod expiry;
+pub(crate) mod failing_receivers;
 pub(crate) mod history;
 pub(crate) mod interventions;
 pub(crate) mod jobs;
@@ -53,13 +54,26 @@ macro_rules! suite {
                 hosts_with_the_same_ip_address_share_the_concurrency_limit_of_this_address,
                 setting_the_clock_back_does_not_lengthen_the_pause_of_a_destination,
                 the_delivery_state_of_an_idle_destination_is_deleted_after_a_day,
-                the_end_of_a_webhook_lease_frees_the_send_capacity_of_its_destination;
+                the_end_of_a_webhook_lease_frees_the_send_capacity_of_its_destination,
+                one_destination_leaves_half_of_the_send_capacity_to_the_others;
             expiry:
                 a_webhook_expires_while_its_destination_is_paused,
                 an_expired_webhook_that_was_never_attempted_gets_a_new_expiry,
                 an_expired_webhook_is_never_claimed,
                 a_webhook_postponed_by_an_error_on_this_machine_expires,
                 a_webhook_expires_no_later_than_the_give_up_time_after_its_first_due_time;
+            failing_receivers:
+                five_webhooks_to_a_good_path_are_delivered_within_two_seconds_of_thirty_to_a_failing_one,
+                a_webhook_to_another_path_is_sent_at_once_while_one_path_keeps_the_breaker_open,
+                after_another_path_has_failed_every_webhook_waits_for_the_end_of_the_pause,
+                without_a_connection_no_webhook_is_sent_during_the_pause,
+                a_probe_prefers_a_retry_to_another_path_to_the_path_that_failed,
+                after_an_outage_of_a_minute_webhooks_follow_within_three_and_a_half_seconds,
+                the_change_of_a_breaker_tells_how_many_webhooks_wait,
+                a_webhook_that_was_never_attempted_gets_one_attempt_at_its_expiry,
+                a_last_attempt_at_the_expiry_is_made_while_the_receiver_asks_for_a_pause,
+                last_attempts_at_the_expiry_are_made_one_at_a_time_while_the_breaker_is_open,
+                a_webhook_whose_expiry_passed_while_the_server_was_stopped_is_not_sent;
             interventions:
                 a_resend_restarts_the_retry_schedule_and_the_expiry_of_an_ended_webhook,
                 a_resend_makes_a_waiting_webhook_due_now,

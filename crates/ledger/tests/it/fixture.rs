@@ -44,7 +44,9 @@ impl Fixture {
     /// Returns the same fixture with delivery limits that no test reaches.
     pub(crate) fn unlimited(self) -> Self {
         self.with_delivery_limits(DeliveryLimits {
+            capacity: 1_000,
             per_authority: 1_000,
+            per_authority_start: 1_000,
             per_address: 1_000,
             n_failures_to_open: u32::MAX,
             ..DeliveryLimits::default()

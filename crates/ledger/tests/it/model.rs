@@ -253,9 +253,9 @@ impl HasId for pixaven_ledger::DueWebhook {
 
 /// Checks the ledger's answer to a write under a lease. The ledger must accept the write if the lease is
 /// valid in the model, and must refuse the write if the lease is not valid.
-fn check_lease(answer: Result<(), Error>, is_held: bool) {
+fn check_lease<T>(answer: Result<T, Error>, is_held: bool) {
     match answer {
-        Ok(()) => assert!(is_held, "the ledger accepted a write under a lost lease"),
+        Ok(_) => assert!(is_held, "the ledger accepted a write under a lost lease"),
         Err(Error::LostLease) => assert!(!is_held, "the ledger refused a write under a held lease"),
         Err(error) => panic!("{error}"),
     }

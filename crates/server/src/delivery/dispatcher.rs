@@ -55,9 +55,9 @@ pub(super) struct Inner {
     pub(super) settings: DispatcherSettings,
     permits: Arc<Semaphore>,
     retry_permits: Arc<Semaphore>,
-    /// Wakes the dispatcher when a retry has ended: the permit of this retry is then free, and another retry
-    /// may be sent.
-    retry_ended: Notify,
+    /// Wakes the dispatcher when a webhook has been sent and its permits are free: another webhook, which
+    /// waits for a permit, may then be sent.
+    permits_freed: Notify,
     pub(super) signing_keys: SigningKeys,
     in_flight: InFlight,
     /// Pauses the dispatcher while the proxy reaches no receiver at all.
@@ -95,7 +95,7 @@ impl Dispatcher {
         let inner = Inner {
             permits: Arc::new(Semaphore::new(settings.concurrency)),
             retry_permits: Arc::new(Semaphore::new(settings.retry_concurrency)),
-            retry_ended: Notify::new(),
+            permits_freed: Notify::new(),
             signing_keys: SigningKeys::default(),
             in_flight: InFlight::default(),
             trouble_pause: TroublePause::new(),
@@ -127,11 +127,14 @@ impl Dispatcher {
                 }
             };
             let is_drained = claimed.len() < capacity.n_total as usize;
+            let n_retries = claimed.iter().filter(|lease| lease.value.is_retry).count();
+            let waits_for_permits =
+                n_retries >= capacity.n_retries as usize || self.inner.ledger.has_held_back_webhooks();
             self.spawn_sends(claimed, permits, &tasks);
             if is_drained {
                 tokio::select! {
                     () = due.wait() => {}
-                    () = self.inner.retry_ended.notified() => {}
+                    () = self.inner.permits_freed.notified(), if waits_for_permits => {}
                     () = stop.cancelled() => return,
                 }
             }
@@ -179,11 +182,8 @@ impl Dispatcher {
             let (dispatcher, return_leases) = (self.clone(), tasks.return_leases_token().clone());
             tasks.spawn("webhook", async move {
                 dispatcher.attend(lease, &return_leases).await;
-                drop(permit);
-                if retry_permit.is_some() {
-                    drop(retry_permit);
-                    dispatcher.inner.retry_ended.notify_one();
-                }
+                drop((permit, retry_permit));
+                dispatcher.inner.permits_freed.notify_one();
             });
         }
     }
@@ -209,7 +209,9 @@ impl Dispatcher {
     async fn send(&self, lease: &Lease<DueWebhook>, started_ms: i64) -> SendResult {
         let Inner { ledger, net, settings, signing_keys, .. } = &*self.inner;
         let webhook = &lease.value;
-        if webhook.expires_at_ms.is_some_and(|end_ms| started_ms >= end_ms) {
+        // The ledger claims an expired webhook only if it was never attempted. Such a webhook is sent once.
+        let is_attempted = webhook.n_counted_attempts > 0;
+        if is_attempted && webhook.expires_at_ms.is_some_and(|end_ms| started_ms >= end_ms) {
             return SendResult::Expired;
         }
         let keys = match signing_keys.of(ledger, webhook.account).await {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use pixaven_ledger::{Attempt, Disposition, DueWebhook, Error, FailureReason, Lease, Ledger};
+use pixaven_ledger::{
+    Attempt, BreakerChange, BreakerEvent, Disposition, DueWebhook, Error, FailureReason, Lease, Ledger,
+};
 use pixaven_net::NetError;
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +32,12 @@ impl LedgerUpdate {
         let (id, attempt) = (lease.value.id, lease.attempt);
         loop {
             let error = match self.try_write(ledger, lease).await {
-                Ok(()) => return,
+                Ok(change) => {
+                    if let Some(change) = change {
+                        log_breaker(lease, change);
+                    }
+                    return;
+                }
                 Err(error) => error,
             };
             let can_repeat = matches!(error, Error::Busy)
@@ -50,12 +57,38 @@ impl LedgerUpdate {
         }
     }
 
-    async fn try_write(&self, ledger: &Ledger, lease: &Lease<DueWebhook>) -> Result<(), Error> {
+    async fn try_write(
+        &self,
+        ledger: &Ledger,
+        lease: &Lease<DueWebhook>,
+    ) -> Result<Option<BreakerChange>, Error> {
         match self {
             Self::Attempt { attempt, next } => ledger.record_attempt(lease, attempt.clone(), *next).await,
-            Self::Abandon { reason } => ledger.abandon_webhook(lease, *reason).await,
-            Self::Release { due_ms } => ledger.release_webhook(lease, *due_ms).await,
+            Self::Abandon { reason } => ledger.abandon_webhook(lease, *reason).await.map(|()| None),
+            Self::Release { due_ms } => ledger.release_webhook(lease, *due_ms).await.map(|()| None),
         }
+    }
+}
+
+/// Logs that a circuit breaker opened or closed.
+fn log_breaker(lease: &Lease<DueWebhook>, change: BreakerChange) {
+    let DueWebhook { account, authority, .. } = &lease.value;
+    let n_waiting = change.n_waiting;
+    match change.event {
+        BreakerEvent::Opened { pause_ms } => tracing::warn!(
+            account,
+            %authority,
+            n_waiting,
+            pause_ms,
+            "a receiver fails; webhooks to it are paused"
+        ),
+        BreakerEvent::Closed { down_ms } => tracing::info!(
+            account,
+            %authority,
+            n_waiting,
+            down_ms,
+            "a receiver answers again; webhooks to it are sent"
+        ),
     }
 }
 

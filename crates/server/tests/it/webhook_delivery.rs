@@ -1,7 +1,9 @@
 //! Tests the delivery of webhooks from the ledger to a receiver, with the real dispatcher, a real SQLite
-//! file, and a clock that only the test moves. The submodule `retries` tests failed attempts. The submodule
+//! file, and a clock that only the test moves. The submodule `failing_paths`
+//! tests receivers of which one path fails. The submodule `retries` tests failed attempts. The submodule
 //! `stops` tests stops and crashes of the dispatcher.
 
+mod failing_paths;
 mod retries;
 mod stops;
 
@@ -30,6 +32,8 @@ const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// The payload of every webhook. Its bytes would change if it were parsed and serialised again, because of
 /// its member order, spaces, escapes and number format.
 const PAYLOAD: &str = r#"{"success":true, "id":"ü","code":200.0,"a":"<\/a>"}"#;
+/// The length of a lease on a webhook, in milliseconds.
+const LEASE_MS: i64 = 30_000;
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// A ledger with one account, and a dispatcher that sends the account's webhooks.
@@ -143,7 +147,7 @@ fn new_dispatcher(ledger: &Ledger) -> Dispatcher {
         retry_concurrency: 8,
         deadline: Duration::from_secs(10),
         response_max_bytes: 16 * 1024,
-        lease_ms: 30_000,
+        lease_ms: LEASE_MS,
         schedule: Schedule::default(),
     };
     Dispatcher::new(ledger.clone(), net, settings)

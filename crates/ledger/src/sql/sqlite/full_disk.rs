@@ -35,7 +35,7 @@ async fn write<T: Send + 'static>(
     database: &Database,
     run: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
-    let limits = DeliveryLimits { per_authority: 10, ..DeliveryLimits::default() };
+    let limits = DeliveryLimits { per_authority_start: 10, ..DeliveryLimits::default() };
     database.write(limits, run).await
 }
 
@@ -76,7 +76,7 @@ async fn free_pages(database: &Database, clock: &Clock) {
         for lease in sql::jobs::claim(tx, 10, 1_000)? {
             sql::jobs::finish(tx, &lease, &empty_outcome())?;
         }
-        for lease in sql::claims::claim(tx, 10.into(), 1_000)? {
+        for lease in sql::claims::claim(tx, 10.into(), 1_000)?.leases {
             sql::webhooks::abandon(tx, &lease.key(), FailureReason::Expired)?;
         }
         Ok(())
@@ -135,7 +135,7 @@ async fn a_lease_stays_valid_when_the_report_of_an_attempt_fails_because_the_dis
     let key = write(&database, |tx| {
         let job = sql::jobs::claim(tx, 1, 1_000)?.remove(0);
         sql::jobs::finish(tx, &job, &empty_outcome())?;
-        Ok(sql::claims::claim(tx, 1.into(), 1_000)?.remove(0).key())
+        Ok(sql::claims::claim(tx, 1.into(), 1_000)?.leases.remove(0).key())
     })
     .await
     .unwrap();
@@ -156,7 +156,7 @@ async fn a_lease_stays_valid_when_the_report_of_an_attempt_fails_because_the_dis
     let refused = record(attempt.clone()).await;
     assert!(matches!(refused, Err(Error::Busy)), "{refused:?}");
     let short = Attempt { response: None, ..attempt };
-    assert!(matches!(record(short).await, Ok(RecordEffect::Applied)));
+    assert!(matches!(record(short).await, Ok(RecordEffect::Applied(_))));
 }
 
 /// After a failed flush, the content of the disk is unknown. Therefore neither writes nor reads may succeed.

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0005_hosts_and_bulk.sql"),
     include_str!("../../../migrations/sqlite/0006_small_files.sql"),
     include_str!("../../../migrations/sqlite/0007_column_names.sql"),
+    include_str!("../../../migrations/sqlite/0008_adaptive_delivery.sql"),
 ];
 
 /// Runs all migrations that were not yet applied to the file, in one transaction. Because of the transaction,

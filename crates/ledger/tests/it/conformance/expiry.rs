@@ -3,7 +3,7 @@
 use pixaven_ledger::{Attempt, DeliveryLimits, FailureReason, NewWebhook, Outcome, WebhookStatus};
 
 use super::delivery_limits::counts;
-use crate::fixture::{Fixture, START_MS, attempt, only, webhook_to};
+use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, only, webhook_to};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -88,7 +88,8 @@ pub(crate) async fn an_expired_webhook_is_never_claimed(f: Fixture) {
         f.scheduled(NewWebhook { expires_ms: Some(DAY_MS), ..webhook_to("a:443") }).await;
     }
     let patient = f.scheduled_to("a:443", 1).await[0];
-    f.clock.advance(DAY_MS);
+    // The server was stopped at the expiry.
+    f.clock.advance(DAY_MS + LEASE_MS);
     let mut due = f.ledger.webhooks_due();
     assert_eq!(
         only(f.claim(1_000).await.0).value.id,

@@ -145,6 +145,7 @@ pub struct Webhooks {
     #[serde(deserialize_with = "file")]
     pub proxy_credentials: Option<PathBuf>,
     pub per_authority: u32,
+    pub per_authority_start: u32,
     pub per_address: u32,
     pub first_attempts_percent: u32,
     pub breaker_failures: u32,
@@ -158,8 +159,13 @@ impl Webhooks {
     /// Returns the limits for the delivery of webhooks: concurrency limits, circuit breaker, and the time
     /// after which a webhook is given up.
     pub fn delivery_limits(&self) -> DeliveryLimits {
+        // Half the deadline: the section `reference` allows at most 600 seconds.
+        let max_latency_ms = u32::try_from(self.deadline_s * 1_000 / 2).unwrap_or(u32::MAX);
         DeliveryLimits {
+            capacity: u32::try_from(self.concurrency).unwrap_or(u32::MAX),
+            max_latency_ms,
             per_authority: self.per_authority,
+            per_authority_start: self.per_authority_start,
             per_address: self.per_address,
             n_failures_to_open: self.breaker_failures,
             max_pause_ms: i64::from(self.breaker_pause_s) * 1_000,

@@ -1,0 +1,113 @@
+//! Finds the waiting webhooks of one destination that a claim may take now.
+
+use super::destinations::Destination;
+use super::{Tx, params, statements};
+use crate::destination::Lane;
+use crate::error::Error;
+
+/// The largest number of paths that are looked at in search of another path than the one that failed.
+const MAX_PATHS: usize = 16;
+
+/// The largest number of waiting webhooks that are counted for the log.
+const MAX_COUNTED_WAITING: i64 = 1_000;
+
+statements! {
+    LAST_CHANCE = "SELECT seq, lane FROM webhook_queue
+                   WHERE destination = ?1 AND lease_until_ms IS NULL AND is_last_chance = 1 AND due_ms <= ?2
+                   ORDER BY due_ms LIMIT ?3 {skip_locked}";
+    COUNT_WAITING = "SELECT COUNT(*) FROM (SELECT 1 FROM webhook_queue
+                                           WHERE destination = ?1 AND lease_until_ms IS NULL
+                                             AND is_last_chance = 0
+                                           LIMIT ?2) AS counted";
+    NEXT_PATH = "SELECT path, due_ms, seq FROM webhook_queue
+                 WHERE destination = ?1 AND lane = ?2 AND path > ?3 AND lease_until_ms IS NULL
+                   AND is_last_chance = 0
+                 ORDER BY path, due_ms LIMIT 1";
+    IN_LANE = "SELECT seq, lane FROM webhook_queue
+               WHERE destination = ?1 AND lane = ?2 AND lease_until_ms IS NULL AND is_last_chance = 0
+                 AND due_ms <= ?3 AND (expires_ms IS NULL OR expires_ms > ?3)
+               ORDER BY due_ms, seq LIMIT ?4 {skip_locked}";
+}
+
+/// Up to `limit` due webhooks of a lane, longest due first.
+pub(super) fn in_lane(
+    tx: &mut Tx<'_>,
+    destination: i64,
+    lane: Lane,
+    limit: u32,
+) -> Result<Vec<(i64, Lane)>, Error> {
+    let now_ms = tx.now_ms();
+    tx.query(&IN_LANE, params![destination, lane, now_ms, limit])
+}
+
+/// Up to `limit` webhooks that get their only attempt now, at their expiry.
+pub(super) fn last_chances(tx: &mut Tx<'_>, destination: i64, limit: u32) -> Result<Vec<(i64, Lane)>, Error> {
+    let now_ms = tx.now_ms();
+    tx.query(&LAST_CHANCE, params![destination, now_ms, limit])
+}
+
+/// The webhook to send to a destination whose circuit breaker is open, with its lane. `None` if no webhook may
+/// be sent now.
+///
+/// Two kinds of webhooks do not wait for the end of the pause: webhooks that get their only attempt now, at
+/// their expiry; and first attempts to another path, if all failures were on one path. After the pause,
+/// retries to another path come next, and then the webhook that has been due longest. No retry is returned
+/// without capacity for retries.
+pub(super) fn probe(
+    tx: &mut Tx<'_>,
+    destination: &Destination,
+    has_retry_capacity: bool,
+) -> Result<Option<(i64, Lane)>, Error> {
+    let (seq, now_ms) = (destination.seq, tx.now_ms());
+    if let Some(last_chance) = last_chances(tx, seq, 1)?.pop() {
+        return Ok(Some(last_chance));
+    }
+    let is_paused = now_ms < destination.state.paused_until_ms;
+    let failed_path = destination.state.only_failed_path(now_ms);
+    for lane in [Lane::First, Lane::Retry] {
+        let may_be_sent = lane == Lane::First || (!is_paused && has_retry_capacity);
+        let Some(failed_path) = failed_path.filter(|_| may_be_sent) else { continue };
+        let other = of_another_path(tx, seq, lane, failed_path)?;
+        if let Some((_, webhook)) = other.filter(|(due_ms, _)| *due_ms <= now_ms) {
+            return Ok(Some((webhook, lane)));
+        }
+    }
+    if is_paused {
+        return Ok(None);
+    }
+    let first = in_lane(tx, seq, Lane::First, 1)?.pop();
+    if first.is_some() || !has_retry_capacity {
+        return Ok(first);
+    }
+    Ok(in_lane(tx, seq, Lane::Retry, 1)?.pop())
+}
+
+/// The number of webhooks that wait for a destination, at most [`MAX_COUNTED_WAITING`].
+pub(super) fn count(tx: &mut Tx<'_>, destination: i64) -> Result<u64, Error> {
+    tx.query_one(&COUNT_WAITING, params![destination, MAX_COUNTED_WAITING])
+}
+
+/// The due time and the sequence number of a waiting webhook to another path than `failed_path`. It is the
+/// earliest one among [`MAX_PATHS`] paths, because there may be as many paths as webhooks.
+pub(super) fn of_another_path(
+    tx: &mut Tx<'_>,
+    destination: i64,
+    lane: Lane,
+    failed_path: i64,
+) -> Result<Option<(i64, i64)>, Error> {
+    let mut earliest: Option<(i64, i64)> = None;
+    let (mut after, mut has_wrapped) = (failed_path, false);
+    for _ in 0..=MAX_PATHS {
+        let next: Option<(i64, i64, i64)> =
+            tx.query_optional(&NEXT_PATH, params![destination, lane, after])?;
+        match next {
+            Some((path, due_ms, webhook)) if path != failed_path && !(has_wrapped && path > failed_path) => {
+                earliest = Some(earliest.map_or((due_ms, webhook), |found| found.min((due_ms, webhook))));
+                after = path;
+            }
+            None if !has_wrapped => (after, has_wrapped) = (i64::MIN, true),
+            _ => break,
+        }
+    }
+    Ok(earliest)
+}
