@@ -1,5 +1,5 @@
-//! Fuzz targets: one target for each input format, and one target for the function `process` with a random
-//! plan. Every input must give a result or an error, never a panic. The reported properties of an output must
+//! Fuzz targets: one for each input format, one for the function `process` with a random plan, and one for the
+//! probe. Every input must give a result or an error, never a panic. The reported properties of an output must
 //! match its bytes.
 
 use arbitrary::{Arbitrary, Unstructured};
@@ -51,6 +51,13 @@ pub fn process(input: &[u8]) {
     let Some((image, plan)) = input.split_at_checked(input.len().saturating_sub(PLAN_BYTES)) else { return };
     if let Ok(plan) = self::plan(&mut Unstructured::new(plan)) {
         run(image, &plan);
+    }
+}
+
+/// Reads the size of an image from its first bytes. The server does this in its own process.
+pub fn probe(input: &[u8]) {
+    if let Some(probed) = pixaven_imaging::probe::probe(input) {
+        assert!(probed.n_frames > 0 && probed.n_scans > 0);
     }
 }
 

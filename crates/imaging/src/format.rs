@@ -10,7 +10,7 @@ pub(crate) mod xml_prolog;
 use serde::{Deserialize, Serialize};
 
 pub use self::sniff::sniff;
-pub(crate) use self::sniff::sniff_foreign;
+pub(crate) use self::sniff::{sniff_binary, sniff_foreign};
 
 /// A file format. It is serialised as the name of the format in API requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

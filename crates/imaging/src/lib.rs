@@ -14,7 +14,7 @@
 //! truncation          error     limits
 //! image     alpha     scratch   bytes     isobmff
 //! format    plan      geometry
-//! color     orientation         rows      info      metadata
+//! color     orientation         rows      info      metadata            probe
 //! codecs    operations          faces
 //! process
 //! ```
@@ -35,6 +35,7 @@ mod metadata;
 pub mod operations;
 mod orientation;
 pub mod plan;
+pub mod probe;
 mod process;
 mod rows;
 mod scratch;

@@ -10,6 +10,11 @@ use crate::isobmff;
 
 /// Recognises a format that this build reads. Returns `None` for every other file.
 pub fn sniff(input: &[u8]) -> Option<Format> {
+    sniff_binary(input).or_else(|| is_svg(input).then_some(Format::Svg))
+}
+
+/// Recognises every format except SVG, which may have to be decompressed.
+pub(crate) fn sniff_binary(input: &[u8]) -> Option<Format> {
     if input.starts_with(b"\xff\xd8") {
         Some(Format::Jpeg)
     } else if input.starts_with(PNG) {
@@ -26,8 +31,6 @@ pub fn sniff(input: &[u8]) -> Option<Format> {
         Some(Format::Tiff)
     } else if input.starts_with(b"8BPS") {
         Some(Format::Psd)
-    } else if is_svg(input) {
-        Some(Format::Svg)
     } else if input.starts_with(JXL_CONTAINER) || input.starts_with(JXL_CODESTREAM) {
         Some(Format::Jxl)
     } else if input.starts_with(JP2_CONTAINER) || input.starts_with(JP2_CODESTREAM) {

@@ -20,6 +20,7 @@ mod modern;
 mod operations;
 mod orientation;
 mod output;
+mod probe;
 mod psd;
 mod reduced_decoding;
 mod second_decoders;
