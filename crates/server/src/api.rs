@@ -3,6 +3,7 @@
 //! renders the answer.
 
 mod account;
+mod admission;
 pub mod api_key;
 mod auth;
 mod body;

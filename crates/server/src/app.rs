@@ -17,7 +17,8 @@ use pixaven_net::{FetchLimits, Net, NetSettings, Proxy, ResolverSettings};
 use serde_json::json;
 
 use crate::api::envelope::EnvelopePayload;
-use crate::api::listener::{self, ConnectionSettings, Listener};
+use crate::api::listener::connections::{ConnectionLimits, Connections};
+use crate::api::listener::{self, ConnectionTimeouts, Listener};
 use crate::api::{self, ApiSettings, ApiState};
 use crate::delivery::{Dispatcher, DispatcherSettings};
 use crate::jobs::Jobs;
@@ -28,7 +29,7 @@ use crate::work::blobs::Blobs;
 use crate::work::memory_budget::MemoryBudget;
 use crate::work::pipeline::Pipeline;
 use crate::work::sandbox::jail::MissingWall;
-use crate::work::sandbox::{Sandbox, SandboxSettings, jail_probe};
+use crate::work::sandbox::{QueueLimits, Sandbox, SandboxSettings, jail_probe};
 use crate::work::source::Sources;
 use crate::work::watermarks::Watermarks;
 pub use data_directory::create as create_data_directory;
@@ -61,7 +62,8 @@ pub struct App {
     listener: Listener,
     plain_listener: Option<Listener>,
     router: Router,
-    connections: ConnectionSettings,
+    connections: Connections,
+    timeouts: ConnectionTimeouts,
     sweep_interval: Duration,
     drain: Duration,
     /// The lock file of the data directory. It stays locked while this server runs.
@@ -109,10 +111,14 @@ impl App {
             },
             router: ApiState::new(ledger.clone(), pipeline.clone(), dispatcher, tasks.clone(), api_settings)
                 .router(),
-            connections: ConnectionSettings {
-                max_connections: config.server.max_connections,
-                header_timeout: Duration::from_secs(config.server.header_read_timeout_s),
-                write_timeout: Duration::from_secs(config.server.write_timeout_s),
+            connections: Connections::new(ConnectionLimits {
+                total: config.server.max_connections,
+                per_client: config.server.max_connections_per_address,
+                trusted: config.server.trusted_proxies.clone(),
+            }),
+            timeouts: ConnectionTimeouts {
+                header: Duration::from_secs(config.server.header_read_timeout_s),
+                write: Duration::from_secs(config.server.write_timeout_s),
             },
             sweep_interval: Duration::from_secs(config.results.sweep_interval_s),
             drain: Duration::from_secs(config.server.drain_s),
@@ -149,9 +155,12 @@ impl App {
                 }
             });
         }
-        tasks.spawn("listener", self.listener.serve(self.router, self.connections, tasks.clone()));
+        let (timeouts, connections) = (self.timeouts, self.connections);
+        let serving = self.listener.serve(self.router, timeouts, connections.clone(), tasks.clone());
+        tasks.spawn("listener", serving);
         if let Some(plain) = self.plain_listener {
-            tasks.spawn("plain listener", plain.serve(api::tls_required(), self.connections, tasks.clone()));
+            let serving = plain.serve(api::tls_required(), timeouts, connections, tasks.clone());
+            tasks.spawn("plain listener", serving);
         }
         Running { ledger: self.ledger, tasks: self.tasks, drain: self.drain, _lock: self._lock }
     }
@@ -219,16 +228,20 @@ pub fn watermarks(config: &Config, ledger: Ledger, blobs: Blobs) -> Watermarks {
     Watermarks::new(ledger, blobs, quota, settings.cache_bytes)
 }
 
-/// Returns the settings of a pool of `n_workers` image workers.
+/// Returns the settings of a pool of `n_workers` ordinary image workers, without express workers.
 pub fn sandbox_settings(config: &Config, program: PathBuf, n_workers: usize) -> SandboxSettings {
     let images = &config.images;
     SandboxSettings {
         program,
         n_workers,
+        n_express_workers: 0,
         memory_bytes: images.memory_bytes,
         cpu: Duration::from_secs(images.cpu_s),
         wall: Duration::from_secs(images.wall_s),
-        queue_count: images.queue_count,
+        queue: QueueLimits {
+            count: images.queue_count,
+            max_wait: Duration::from_secs(images.queue_max_wait_s),
+        },
         limits: config.limits.imaging(&config.input),
     }
 }
@@ -248,7 +261,10 @@ fn pipeline(
     let blobs = open_blobs(config)?;
     let images = &config.images;
     let n_workers = if images.workers == 0 { n_cores() } else { images.workers };
-    let settings = sandbox_settings(config, dependencies.worker_program.clone(), n_workers);
+    let settings = SandboxSettings {
+        n_express_workers: images.express_workers,
+        ..sandbox_settings(config, dependencies.worker_program.clone(), n_workers)
+    };
     let sandbox = Sandbox::start(settings, tasks).context("the image workers could not be started")?;
     let limits = FetchLimits {
         max_bytes: config.limits.body_bytes,

@@ -198,7 +198,8 @@ impl Jobs {
         let spec = request::parse(stored.request.as_bytes(), stored.kind, false)?;
         let source = source_of(job, &spec)?;
         let delay_ms = spec.webhook.as_ref().map_or(0, |webhook| webhook.delay_ms);
-        let order = Order { id: job.id, account: job.account, spec: &spec, caller: Caller::Job };
+        let ticket = self.pipeline.sandbox.admit(Caller::Job, None)?;
+        let order = Order { id: job.id, account: job.account, spec: &spec, ticket: &ticket };
         let (image, result) = self.pipeline.produce(&order, source, delay_ms).await?;
         let url = result_url(&stored.base_url, job.id, &result.name);
         let payload = self.payloads.success(job.id, &image, &url);

@@ -66,10 +66,10 @@ pub(super) async fn json(api: &ApiState, request: Request) -> Result<Map<String,
 }
 
 /// Reads and discards the rest of a refused request's body, but at most [`DRAIN_BYTES`] and for at most
-/// [`DRAIN_TIME`]. If the request has no valid API key, the function reads nothing: the middleware then
-/// discards a much smaller part of the body.
+/// [`DRAIN_TIME`]. If the request has no valid API key, or if the server has too much to do, the function
+/// reads nothing: the middleware then discards a much smaller part of the body.
 pub(super) async fn drain(chunks: &mut BodyDataStream, error: &ApiError) {
-    if error.kind() == ErrorKind::Unauthorized {
+    if matches!(error.kind(), ErrorKind::Unauthorized | ErrorKind::Overloaded) {
         return;
     }
     let mut n_bytes = 0;

@@ -6,11 +6,15 @@ mod conversions;
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 use http::StatusCode;
 use tracing::Level;
 
 pub(super) use conversions::net_error_text;
+
+/// The largest value of the `Retry-After` header in seconds.
+const RETRY_AFTER_MAX_S: u64 = 600;
 
 /// A kind of failure that clients can tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,13 +135,29 @@ impl ErrorKind {
 pub struct ApiError {
     kind: ErrorKind,
     message: String,
+    /// When the request can succeed, if this is known better than from the kind.
+    retry_after: Option<Duration>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl ApiError {
     /// Creates a failure with a message for the client.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), retry_after: None, source: None }
+    }
+
+    /// Sets the time after which the client should repeat the request. It is for kinds that have a time in the
+    /// table, which it replaces.
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// Returns the value of the `Retry-After` header in seconds, at least 1. `None` means that the answer has
+    /// no such header.
+    pub fn retry_after_s(&self) -> Option<u64> {
+        let wait_s = |wait: Duration| (wait.as_secs_f64().ceil() as u64).clamp(1, RETRY_AFTER_MAX_S);
+        self.kind.row().retry_after_s.map(|seconds| self.retry_after.map_or(seconds.into(), wait_s))
     }
 
     /// Creates the failure for a wrong value in the request.
@@ -205,6 +225,16 @@ mod tests {
                 "{kind:?}"
             );
         }
+    }
+
+    #[test]
+    fn retry_after_is_the_expected_wait_in_whole_seconds_from_1_to_600() {
+        let after = |ms| {
+            ApiError::new(ErrorKind::Overloaded, "").retry_after(Duration::from_millis(ms)).retry_after_s()
+        };
+        assert_eq!([0, 900, 2_000, 2_001, 9_999_999].map(after), [1, 1, 2, 3, 600].map(Some));
+        assert_eq!(ApiError::new(ErrorKind::Overloaded, "").retry_after_s(), Some(1));
+        assert_eq!(ApiError::invalid("").retry_after(Duration::from_secs(9)).retry_after_s(), None);
     }
 
     #[test]

@@ -1,8 +1,11 @@
-//! The listening sockets, plain or TLS, with a limited number of connections. When the server stops, requests
-//! in progress can finish.
+//! The listening sockets, plain or TLS. When the server stops, requests in progress can finish. The number of
+//! connections is limited by `listener/connections.rs`.
 //!
 //! Only HTTP/1.1 is supported, and header names are sent in title case, because the official PHP client
 //! compares header names case-sensitively.
+
+pub mod connections;
+mod tracked;
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,27 +22,25 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
+use self::connections::{Connection, Connections};
+use self::tracked::{TrackedBody, TrackedStream};
 use crate::runtime::lifecycle::Tasks;
 
 /// The longest time that a TLS handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Limits of the connections from clients.
+/// How long a client may take.
 #[derive(Debug, Clone, Copy)]
-pub struct ConnectionSettings {
-    /// The number of connections that may be open at the same time. Further connections wait in the listen
-    /// queue of the operating system.
-    pub max_connections: usize,
+pub struct ConnectionTimeouts {
     /// The longest time in which a client must send the complete head of a request. The time begins when the
     /// connection is ready for a request.
-    pub header_timeout: Duration,
+    pub header: Duration,
     /// The longest time for which a client may leave an answer unread.
-    pub write_timeout: Duration,
+    pub write: Duration,
 }
 
 /// A socket that is bound to its address, but does not accept connections yet.
@@ -61,8 +62,13 @@ impl Listener {
     }
 
     /// Accepts and serves connections until `tasks` is stopped, then lets the requests in progress finish.
-    pub async fn serve(self, router: Router, settings: ConnectionSettings, tasks: Tasks) {
-        let connections = Arc::new(Semaphore::new(settings.max_connections));
+    pub async fn serve(
+        self,
+        router: Router,
+        timeouts: ConnectionTimeouts,
+        connections: Connections,
+        tasks: Tasks,
+    ) {
         let graceful = GracefulShutdown::new();
         let stop = tasks.stop_token().clone();
         loop {
@@ -70,27 +76,40 @@ impl Listener {
                 accepted = accept(&self.socket, &connections) => accepted,
                 () = stop.cancelled() => break,
             };
-            let (stream, permit) = match accepted {
-                Ok(accepted) => accepted,
+            let (stream, connection) = match accepted {
+                Ok((stream, Some(connection))) => (stream, Arc::new(connection)),
+                Ok((_refused, None)) => continue,
                 Err(error) => {
-                    // `accept` failed because no file descriptor or no memory is free. The pause gives other
+                    // `accept` failed because no file descriptor or no memory is free. The pause gives
                     // connections time to close.
                     tracing::error!(%error, "a connection could not be accepted");
+                    connections.evict_oldest_idle();
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
             };
             let (router, tls, watcher) = (router.clone(), self.tls.clone(), graceful.watcher());
             tasks.spawn("connection", async move {
-                match tls {
-                    None => serve_connection(stream, router, settings, watcher).await,
-                    Some(tls) => match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
-                        Ok(Ok(stream)) => serve_connection(stream, router, settings, watcher).await,
-                        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-                        Err(_) => tracing::debug!("a TLS handshake took too long"),
-                    },
+                let evicted = connection.evicted().clone();
+                let served = async {
+                    match tls {
+                        None => serve_connection(stream, router, timeouts, connection, watcher).await,
+                        Some(tls) => {
+                            match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+                                Ok(Ok(stream)) => {
+                                    serve_connection(stream, router, timeouts, connection, watcher).await;
+                                }
+                                Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                                Err(_) => tracing::debug!("a TLS handshake took too long"),
+                            }
+                        }
+                    }
+                };
+                tokio::select! {
+                    biased;
+                    () = evicted.cancelled() => tracing::debug!("an idle connection made room for another"),
+                    () = served => {}
                 }
-                drop(permit);
             });
         }
         drop(self.socket);
@@ -98,37 +117,52 @@ impl Listener {
     }
 }
 
+/// Accepts a connection and waits until there is room for it. Returns no [`Connection`] if the client has too many
+/// connections.
 async fn accept(
     socket: &TcpListener,
-    connections: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let permit = Arc::clone(connections).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = socket.accept().await?;
+    connections: &Connections,
+) -> io::Result<(TcpStream, Option<Connection>)> {
+    let (stream, address) = socket.accept().await?;
     stream.set_nodelay(true)?;
-    Ok((stream, permit))
+    Ok((stream, connections.admit(address.ip()).await))
 }
 
 async fn serve_connection(
     stream: impl AsyncRead + AsyncWrite + Send + 'static,
     router: Router,
-    settings: ConnectionSettings,
+    timeouts: ConnectionTimeouts,
+    connection: Arc<Connection>,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
-    let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-        router.clone().oneshot(request.map(axum::body::Body::new))
-    });
     let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(settings.write_timeout));
-    let connection = hyper::server::conn::http1::Builder::new()
+    stream.set_write_timeout(Some(timeouts.write));
+    let stream = TrackedStream::new(Box::pin(stream), Arc::clone(&connection));
+    let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        let (router, connection) = (router.clone(), Arc::clone(&connection));
+        async move {
+            if !connection.begin_request() {
+                return Err(EvictedError);
+            }
+            let Ok(response) = router.oneshot(request.map(axum::body::Body::new)).await;
+            Ok(response.map(|body| TrackedBody::new(body, connection)))
+        }
+    });
+    let serving = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .title_case_headers(true)
-        .header_read_timeout(settings.header_timeout)
+        .header_read_timeout(timeouts.header)
         .max_buf_size(64 << 10)
-        .serve_connection(TokioIo::new(Box::pin(stream)), service);
-    if let Err(error) = watcher.watch(connection).await {
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(serving).await {
         tracing::debug!(%error, "a connection ended early");
     }
 }
+
+/// The error of a request that arrives while its connection is being closed.
+#[derive(Debug, thiserror::Error)]
+#[error("the idle connection is being closed to make room for another")]
+struct EvictedError;
 
 /// Loads a TLS configuration from two PEM files: the certificate chain and the private key.
 pub fn tls_config(certificates: &Path, key: &Path) -> anyhow::Result<Arc<ServerConfig>> {

@@ -16,13 +16,14 @@ use super::error::ApiError;
 use super::idempotency::{Fingerprint, KeyState};
 use super::multipart::UploadLimits;
 use super::response::{ApiResponse, RequestId};
-use super::{ApiSettings, ApiState, body, envelope, idempotency, multipart};
+use super::{ApiSettings, ApiState, admission, body, envelope, idempotency, multipart};
 use crate::delivery::authority_of;
 use crate::work::Caller;
 use crate::work::blobs::Blobs;
 use crate::work::pipeline::Order;
 use crate::work::request::{self, RequestError, RequestKind, ResponseMode, Spec, StoredRequest, WebhookSpec};
 use crate::work::result_names::result_url;
+use crate::work::sandbox::Ticket;
 use crate::work::source::{Source, check_not_empty};
 
 /// A request that was received, parsed and checked.
@@ -34,6 +35,8 @@ struct ImageRequest {
     json: Bytes,
     spec: Spec,
     source: Source,
+    /// The place of an upload in the queue for workers.
+    ticket: Option<Ticket>,
 }
 
 pub(super) async fn fetch(
@@ -57,7 +60,7 @@ async fn handle(api: &ApiState, id: Uuid, kind: RequestKind, request: Request) -
     let binary_header = request::is_binary_requested_by_header(&head.headers);
     let mut chunks = body.into_data_stream();
     let received = receive(api, kind, &head.headers, &mut chunks, binary_header).await;
-    let (account, json, spec, source) = match received {
+    let Received { account, json, spec, source, ticket } = match received {
         Ok(received) => received,
         Err(Refusal { error, wants_binary }) => {
             body::drain(&mut chunks, &error).await;
@@ -66,7 +69,7 @@ async fn handle(api: &ApiState, id: Uuid, kind: RequestKind, request: Request) -
     };
     let binary = spec.response == ResponseMode::Binary;
     let base_url = api.shared.links.of_request(&head.headers);
-    let request = ImageRequest { id, account, base_url, kind, json, spec, source };
+    let request = ImageRequest { id, account, base_url, kind, json, spec, source, ticket };
     let answered = match idempotency_key(&head.headers, &request) {
         Ok(None) => process(api, request).await,
         Ok(Some(key)) => process_once(api, key, request).await,
@@ -131,14 +134,24 @@ impl<E: Into<ApiError>> From<E> for Refusal {
     }
 }
 
-/// Authenticates an image request, then reads and parses its body.
+/// The parts of an image request that come from its sender.
+struct Received {
+    account: AccountId,
+    json: Bytes,
+    spec: Spec,
+    source: Source,
+    ticket: Option<Ticket>,
+}
+
+/// Authenticates an image request, then reads and parses its body. The body of an upload is read only if the
+/// server can process the image soon.
 async fn receive(
     api: &ApiState,
     kind: RequestKind,
     headers: &HeaderMap,
     chunks: &mut BodyDataStream,
     binary_header: bool,
-) -> Result<(AccountId, Bytes, Spec, Source), Refusal> {
+) -> Result<Received, Refusal> {
     let account = api.authenticate(headers).await?.id;
     let settings = &api.shared.settings;
     match kind {
@@ -147,9 +160,10 @@ async fn receive(
             let spec = request::parse(&json, kind, binary_header)
                 .map_err(|error| Refusal::of_request(error, &json))?;
             let source = Source::of_url(&spec)?;
-            Ok((account, json, spec, source))
+            Ok(Received { account, json, spec, source, ticket: None })
         }
         RequestKind::Upload => {
+            let ticket = Some(admission::admit_upload(api, headers)?);
             let mut reservation = api.shared.pipeline.sources.memory.reserve();
             let limits = settings.upload_limits();
             let upload = multipart::read(headers, chunks, &limits, &mut reservation).await?;
@@ -157,7 +171,7 @@ async fn receive(
                 .map_err(|error| Refusal::of_request(error, &upload.data))?;
             let name = upload.name.as_deref().and_then(file_name::clean);
             let source = Source::Upload { bytes: upload.file, name, reservation };
-            Ok((account, upload.data, spec, source))
+            Ok(Received { account, json: upload.data, spec, source, ticket })
         }
     }
 }
@@ -166,9 +180,13 @@ async fn receive(
 /// itself, because every answer contains the download URL of the result. The server answers after the ledger
 /// has committed, so that the URL works when the client gets it.
 async fn process_now(api: &ApiState, request: ImageRequest) -> Result<ApiResponse, ApiError> {
-    let ImageRequest { id, account, base_url, spec, source, .. } = request;
-    let order = Order { id, account, spec: &spec, caller: Caller::Interactive };
+    let ImageRequest { id, account, base_url, spec, source, ticket, .. } = request;
     let pipeline = &api.shared.pipeline;
+    let ticket = match ticket {
+        Some(ticket) => ticket,
+        None => pipeline.sandbox.admit(Caller::Interactive, None)?,
+    };
+    let order = Order { id, account, spec: &spec, ticket: &ticket };
     let (image, result) = pipeline.produce(&order, source, 0).await?;
     let record = api.shared.ledger.record_result(account, image.usage(), Some(result.clone()));
     pipeline.commit(&result, record).await?;
@@ -185,6 +203,8 @@ async fn process_now(api: &ApiState, request: ImageRequest) -> Result<ApiRespons
 async fn accept(api: &ApiState, request: ImageRequest) -> Result<ApiResponse, ApiError> {
     let webhook = request.spec.webhook.as_ref().ok_or_else(|| ApiError::internal("no webhook"))?;
     let webhook = new_webhook(webhook);
+    // An accepted request does not wait for a worker here. Its job gets its own ticket.
+    drop(request.ticket);
     let pipeline = &api.shared.pipeline;
     if let Some(watermark) = &request.spec.watermark {
         pipeline.watermarks.find(request.account, watermark, Caller::Interactive).await?;

@@ -168,7 +168,7 @@ impl ApiResponse {
             headers.insert(REPLAYED, HeaderValue::from_static("true"));
         }
         if let Some(error) = &self.error {
-            add_retry_headers(error.kind(), headers);
+            add_retry_headers(error, headers);
         }
         answer
     }
@@ -200,11 +200,11 @@ impl IntoResponse for ApiResponse {
 
 /// Adds the header `WWW-Authenticate` if the request has no valid API key, and the header `Retry-After` if
 /// the server is overloaded or temporarily unavailable.
-fn add_retry_headers(kind: ErrorKind, headers: &mut http::HeaderMap) {
-    if kind == ErrorKind::Unauthorized {
+fn add_retry_headers(error: &ApiError, headers: &mut http::HeaderMap) {
+    if error.kind() == ErrorKind::Unauthorized {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"pixaven\""));
     }
-    if let Some(seconds) = kind.row().retry_after_s {
+    if let Some(seconds) = error.retry_after_s() {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
 }

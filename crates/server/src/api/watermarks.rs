@@ -13,8 +13,7 @@ use super::error::ApiError;
 use super::history::query::got_integer;
 use super::response::ApiResponse;
 use super::timestamp::timestamp;
-use super::{ApiState, body, multipart};
-use crate::work::Caller;
+use super::{ApiState, admission, body, multipart};
 use crate::work::watermark_id;
 
 /// The largest number of watermarks in one page of the list if the request has no `limit`.
@@ -30,10 +29,11 @@ pub(super) async fn add(State(api): State<ApiState>, request: Request) -> Result
     let received = async {
         let account = api.authenticate(&head.headers).await?.id;
         let limits = api.shared.settings.upload_limits();
+        let ticket = admission::admit_upload(&api, &head.headers)?;
         let upload = multipart::read(&head.headers, &mut chunks, &limits, &mut reservation).await?;
-        Ok::<_, ApiError>((account, upload))
+        Ok::<_, ApiError>((account, upload, ticket))
     };
-    let (account, upload) = match received.await {
+    let (account, upload, ticket) = match received.await {
         Ok(received) => received,
         Err(error) => {
             body::drain(&mut chunks, &error).await;
@@ -41,7 +41,7 @@ pub(super) async fn add(State(api): State<ApiState>, request: Request) -> Result
         }
     };
     let name = upload.name.as_deref().and_then(file_name::clean);
-    let added = pipeline.watermarks.add(&pipeline.sandbox, account, name, upload.file, Caller::Interactive);
+    let added = pipeline.watermarks.add(&pipeline.sandbox, account, name, upload.file, &ticket);
     let added = added.await.map_err(ApiError::from)?;
     Ok(ApiResponse::members(StatusCode::OK, &json!({ "watermark": watermark_json(&added) })))
 }

@@ -148,8 +148,11 @@ async fn process_file(batch: &Batch, input: &Input) -> Result<FileSizes, String>
     let image = read_file(&input.path, batch.max_bytes)?;
     let n_bytes_before = image.len() as u64;
     let worker_input = WorkerInput { image, watermark: batch.watermark.clone() };
-    let processed = batch.sandbox.process(&worker_input, &batch.plan, Caller::Job).await;
-    let processed = processed.map_err(|failure| ApiError::from(failure).to_string())?;
+    let processed = async {
+        let ticket = batch.sandbox.admit(Caller::Job, Some(n_bytes_before))?;
+        batch.sandbox.process(&worker_input, &batch.plan, &ticket).await
+    };
+    let processed = processed.await.map_err(|failure| ApiError::from(failure).to_string())?;
     batch.outputs.write(input, processed.input.format, processed.output.format, &processed.bytes)?;
     Ok(FileSizes { n_bytes_before, n_bytes_after: processed.bytes.len() as u64 })
 }

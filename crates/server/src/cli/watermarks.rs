@@ -84,8 +84,9 @@ async fn add(config: &Config, file: &Path) -> anyhow::Result<()> {
         .context("the image worker could not be started")?;
     let name = file.file_name().and_then(|name| file_name::clean(&name.to_string_lossy()));
     let watermarks = watermarks(config, ledger.clone(), open_blobs(config)?);
+    let ticket = sandbox.admit(Caller::Job, Some(n_bytes)).map_err(ApiError::from)?;
     let added = watermarks
-        .add(&sandbox, account, name, bytes.into(), Caller::Job)
+        .add(&sandbox, account, name, bytes.into(), &ticket)
         .await
         .map_err(ApiError::from)
         .with_context(|| file.display().to_string())?;

@@ -57,10 +57,16 @@ pub enum WorkError {
         /// The reason why the fetch failed.
         source: NetError,
     },
-    /// This server's fault: the queue for workers is full, or the memory for images is used up. The same
-    /// request can succeed later.
-    #[error("too many images are waiting")]
+    /// This server's fault: the memory for images is used up. The same request can succeed later.
+    #[error("too many images are in memory")]
     Overloaded,
+    /// This server's fault: the queue for workers is full, or the image would probably wait too long for a
+    /// worker. The same request can succeed later.
+    #[error("a worker would be free in {} s", wait.as_secs_f32())]
+    LongQueue {
+        /// How long the image would wait.
+        wait: Duration,
+    },
     /// This server's fault: a file could not be written, for example because the disk is full.
     #[error("a file could not be stored")]
     StorageWrite(#[source] Cause),
@@ -93,7 +99,11 @@ impl WorkError {
     /// The server does not count a run of a job that ends with such a failure.
     pub fn is_local_trouble(&self) -> bool {
         match self {
-            Self::Overloaded | Self::StorageWrite(_) | Self::StorageRead(_) | Self::WorkerStart(_) => true,
+            Self::Overloaded
+            | Self::LongQueue { .. }
+            | Self::StorageWrite(_)
+            | Self::StorageRead(_)
+            | Self::WorkerStart(_) => true,
             Self::Ledger(error) => !matches!(error, pixaven_ledger::Error::WrongStatus(_)),
             Self::Fetch { source, .. } => {
                 source.is_local_trouble() || matches!(source, NetError::OutOfMemoryBudget)

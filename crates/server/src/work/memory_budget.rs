@@ -24,6 +24,12 @@ impl MemoryBudget {
         Self { free_kib: Arc::new(Semaphore::new(total_kib as usize)), total_kib }
     }
 
+    /// Returns whether the budget has `bytes` free at the moment, or is completely free. Nothing is reserved.
+    pub fn can_hold(&self, bytes: u64) -> bool {
+        let free_kib = self.free_kib.available_permits() as u64;
+        bytes.div_ceil(1024).min(self.total_kib.into()) <= free_kib
+    }
+
     /// Creates a reservation of 0 bytes. Its owner enlarges the reservation while the bytes of an image
     /// arrive.
     pub fn reserve(&self) -> MemoryReservation {

@@ -11,12 +11,11 @@ use pixaven_imaging::geometry::Rect;
 use pixaven_ledger::{AccountId, Clock, StoredResult, UsageDelta};
 use uuid::Uuid;
 
-use super::Caller;
 use super::blobs::Blobs;
 use super::error::WorkError;
 use super::request::Spec;
 use super::result_names::{output_name, utc_day};
-use super::sandbox::{Sandbox, WorkerInput};
+use super::sandbox::{Sandbox, Ticket, WorkerInput};
 use super::source::{Source, Sources};
 use super::watermarks::Watermarks;
 
@@ -45,8 +44,8 @@ pub struct Order<'a> {
     pub account: AccountId,
     /// The parsed and checked request.
     pub spec: &'a Spec,
-    /// Whether a client or a job waits for the result.
-    pub caller: Caller,
+    /// The place of the image in the queue for workers.
+    pub ticket: &'a Ticket,
 }
 
 /// An image that a worker has processed, with its properties and its warnings.
@@ -107,7 +106,8 @@ impl Pipeline {
 
     /// Obtains and processes one image without storing the result.
     async fn process(&self, order: &Order<'_>, source: Source) -> Result<ProcessedImage, WorkError> {
-        let Order { account, spec, caller, .. } = *order;
+        let Order { account, spec, ticket, .. } = *order;
+        let caller = ticket.caller();
         let found = match &spec.watermark {
             Some(watermark) => Some(self.watermarks.find(account, watermark, caller).await?),
             None => None,
@@ -121,7 +121,7 @@ impl Pipeline {
             image: source.bytes.clone(),
             watermark: watermark.as_ref().map(|watermark| watermark.bytes.clone()),
         };
-        let processed = self.sandbox.process(&input, &spec.plan, caller).await?;
+        let processed = self.sandbox.process(&input, &spec.plan, ticket).await?;
         let input_name =
             source.name.unwrap_or_else(|| format!("image.{}", processed.input.format.extension()));
         let output_name = output_name(&input_name, processed.input.format, processed.output.format);

@@ -1,28 +1,36 @@
 //! The pool of image workers. A worker is a child process of this binary and decodes customers' images, so a
 //! malicious image can crash one worker, but never the server.
 //!
-//! A fixed number of workers starts with the server. The queue for these workers has a maximum length, and
-//! requests beyond this length are refused. The pool kills and replaces a worker that exceeds its limit on
+//! A fixed number of workers starts with the server. Images wait for a worker in the order of the module
+//! `schedule`, and requests that would wait too long are refused. The pool kills and replaces a worker that exceeds its limit on
 //! memory, CPU time or wall time, or whose caller no longer waits for the result.
 
 mod child;
+mod estimate;
 pub mod jail;
 pub mod jail_probe;
+mod pool;
+mod schedule;
+mod scheduler;
 mod usage;
 mod wire;
 pub mod worker;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use pixaven_imaging::{Limits, Plan, Processed};
-use tokio::sync::Semaphore;
 
-use self::child::{Child, ExchangeError};
+use self::child::{Exchange, ExchangeError};
+use self::estimate::{Estimator, Spent, Work};
+use self::pool::Pool;
+use self::schedule::{Schedule, Start};
+use self::scheduler::Scheduler;
+pub use self::scheduler::{QueueLimits, Ticket};
 use super::Caller;
-use super::error::WorkError;
+use super::error::{LimitExceeded, WorkError};
 use crate::runtime::lifecycle::Tasks;
 
 /// The settings of the pool of image workers.
@@ -31,8 +39,10 @@ pub struct SandboxSettings {
     /// The path of the `pixaven` binary, which runs as a worker if it is started with the command
     /// `image-worker`.
     pub program: PathBuf,
-    /// The number of workers in the pool, at least 1.
+    /// The number of ordinary workers, at least 1.
     pub n_workers: usize,
+    /// The number of express workers, which process only light images of interactive requests.
+    pub n_express_workers: usize,
     /// The resident memory that one worker may use, in bytes.
     pub memory_bytes: u64,
     /// The CPU time that a worker may use for one image.
@@ -40,8 +50,8 @@ pub struct SandboxSettings {
     /// The wall time that a worker may take for one image, measured from the moment at which it received the
     /// image. For a job, only time counts in which the worker neither computes nor waits for a processor.
     pub wall: Duration,
-    /// The largest number of interactive requests that may wait for a worker at the same time.
-    pub queue_count: usize,
+    /// The limits of the queue for workers.
+    pub queue: QueueLimits,
     /// The limits that a worker checks while it decodes and encodes one image, such as the number of pixels.
     pub limits: Limits,
 }
@@ -63,20 +73,8 @@ pub struct Sandbox {
 
 struct Shared {
     settings: SandboxSettings,
-    /// The permits for interactive requests: one for each place in the queue and one for each worker. A
-    /// request holds its permit until its image is processed.
-    queue: Semaphore,
-    /// The permits for using a worker. Their number is the number of workers.
-    workers: Semaphore,
-    idle: Mutex<Vec<Child>>,
-    /// Runs the tasks that read the workers' standard error.
-    tasks: Tasks,
-}
-
-impl Shared {
-    fn spawn_child(&self) -> std::io::Result<Child> {
-        Child::spawn(&self.settings.program, self.settings.cpu, &self.tasks)
-    }
+    scheduler: Arc<Scheduler>,
+    pool: Pool,
 }
 
 impl Sandbox {
@@ -85,141 +83,106 @@ impl Sandbox {
     /// # Errors
     /// If the operating system cannot start a worker process.
     pub fn start(settings: SandboxSettings, tasks: Tasks) -> std::io::Result<Self> {
-        let idle = (0..settings.n_workers)
-            .map(|_| Child::spawn(&settings.program, settings.cpu, &tasks))
-            .collect::<std::io::Result<Vec<_>>>()?;
-        let shared = Shared {
-            queue: Semaphore::new(settings.queue_count + settings.n_workers),
-            workers: Semaphore::new(settings.n_workers),
-            idle: Mutex::new(idle),
-            settings,
-            tasks,
-        };
-        Ok(Self { shared: Arc::new(shared) })
+        let SandboxSettings { n_workers, n_express_workers, cpu, .. } = settings;
+        let pool = Pool::start(settings.program.clone(), cpu, n_workers + n_express_workers, tasks)?;
+        let schedule = Schedule::new(n_workers, n_express_workers);
+        let scheduler = Scheduler::new(schedule, Estimator::new(cpu), settings.queue);
+        Ok(Self { shared: Arc::new(Shared { settings, scheduler, pool }) })
     }
 
-    /// Processes one image. A job waits for a free worker. An interactive request also waits, but is refused
-    /// if the queue is full. If the caller drops the future, the image leaves the queue; if a worker is
-    /// already busy with the image, the pool kills this worker.
+    /// Gives an image a place in the queue before its bytes are there. `n_bytes` is the length of the file, if
+    /// it is known. A job is always admitted. An interactive request is refused if the queue is full or if the
+    /// wait for a worker would probably be too long.
     ///
     /// # Errors
-    /// [`WorkError::Image`], [`WorkError::LimitExceeded`], [`WorkError::Overloaded`],
+    /// [`WorkError::LongQueue`].
+    pub fn admit(&self, caller: Caller, n_bytes: Option<u64>) -> Result<Ticket, WorkError> {
+        self.shared.scheduler.admit(caller, n_bytes)
+    }
+
+    /// Waits for a worker and processes one image. An interactive request is refused if the image turns out
+    /// to be so heavy that it would wait too long. If the caller drops the future, the image leaves the queue;
+    /// if a worker is already busy with the image, the pool kills this worker.
+    ///
+    /// # Errors
+    /// [`WorkError::Image`], [`WorkError::LimitExceeded`], [`WorkError::LongQueue`],
     /// [`WorkError::WorkerStart`], [`WorkError::WorkerCrashed`].
     pub async fn process(
         &self,
         input: &WorkerInput,
         plan: &Plan,
-        caller: Caller,
+        ticket: &Ticket,
     ) -> Result<Processed, WorkError> {
-        let shared = &*self.shared;
-        let _place = match caller {
-            Caller::Interactive => Some(shared.queue.try_acquire().map_err(|_| WorkError::Overloaded)?),
-            Caller::Job => None,
-        };
-        let _worker = shared.workers.acquire().await.map_err(WorkError::internal)?;
-        match self.process_in(self.borrow()?, input, plan, caller).await {
-            // The worker exceeded the memory limit, but it had processed other images before and still holds
-            // memory of them. The image is therefore processed again in a new worker, where only the memory
-            // of this image counts.
-            Err(ExchangeError::OutOfMemoryAfterUse(_)) => {
-                self.process_in(self.borrow_unused()?, input, plan, caller).await
-            }
-            other => other,
+        let work = Work::of(input, plan, &self.shared.settings.limits);
+        let start = self.shared.scheduler.turn(ticket, &work).await?;
+        let processed = self.process_from(start, input, plan, &work, ticket).await;
+        ticket.finish();
+        processed
+    }
+
+    async fn process_from(
+        &self,
+        mut start: Start,
+        input: &WorkerInput,
+        plan: &Plan,
+        work: &Work,
+        ticket: &Ticket,
+    ) -> Result<Processed, WorkError> {
+        let Shared { settings, scheduler, pool } = &*self.shared;
+        let on_overrun = || scheduler.overrun(ticket);
+        loop {
+            let exchange = Exchange {
+                input,
+                plan,
+                settings,
+                caller: ticket.caller(),
+                on_overrun: (!start.is_heavy).then_some(&on_overrun),
+            };
+            let worker = pool.borrow(start.is_heavy).map_err(WorkError::WorkerStart)?;
+            let processed = match self.process_in(worker, &exchange, work).await {
+                Err(ExchangeError::Overrun) => {
+                    start = scheduler.next_turn(ticket).await?;
+                    continue;
+                }
+                // The worker exceeded the memory limit, but it had processed other images before and still
+                // holds memory of them. The image is therefore processed again in a new worker, where only the
+                // memory of this image counts.
+                Err(ExchangeError::OutOfMemoryAfterUse(_)) => {
+                    let exchange = Exchange { on_overrun: None, ..exchange };
+                    let unused = pool.borrow_unused().map_err(WorkError::WorkerStart)?;
+                    self.process_in(unused, &exchange, work).await
+                }
+                other => other,
+            };
+            return processed.map_err(WorkError::from);
         }
-        .map_err(|error| match error {
-            ExchangeError::Image(error) => error.into(),
-            ExchangeError::LimitExceeded(exceeded) | ExchangeError::OutOfMemoryAfterUse(exceeded) => {
-                exceeded.into()
-            }
-            ExchangeError::Crashed(detail) => WorkError::WorkerCrashed(detail),
-        })
     }
 
     async fn process_in(
         &self,
-        mut worker: BorrowedWorker<'_>,
-        input: &WorkerInput,
-        plan: &Plan,
-        caller: Caller,
+        mut worker: pool::BorrowedWorker<'_>,
+        exchange: &Exchange<'_>,
+        work: &Work,
     ) -> Result<Processed, ExchangeError> {
-        let child = worker.child.as_mut().expect("a borrowed worker is present until it is returned");
-        let processed = child.process(input, plan, &self.shared.settings, caller).await;
+        let processed = worker.child().process(exchange).await;
         if matches!(processed, Ok(_) | Err(ExchangeError::Image(_))) {
             worker.return_to_pool();
         }
-        processed
+        if let Err(ExchangeError::LimitExceeded(LimitExceeded::CpuTime { max })) = processed {
+            self.shared.scheduler.learn(work, Spent { cpu: max, wall: max });
+        }
+        let (processed, spent) = processed?;
+        self.shared.scheduler.learn(work, spent);
+        Ok(processed)
     }
 
     /// Returns the number of busy workers plus the number of idle workers that are alive.
     pub fn n_alive(&self) -> usize {
-        let mut idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let n_idle_alive = idle.iter_mut().filter_map(|child| child.is_alive().then_some(())).count();
-        let n_busy = self.shared.settings.n_workers.saturating_sub(self.shared.workers.available_permits());
-        n_idle_alive + n_busy
+        self.shared.pool.n_idle_alive() + self.shared.scheduler.n_running()
     }
 
     /// Returns the process ids of the idle workers. Tests and tools use these ids to kill workers.
     pub fn idle_pids(&self) -> Vec<u32> {
-        let idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.iter().filter_map(Child::pid).collect()
-    }
-
-    fn borrow(&self) -> Result<BorrowedWorker<'_>, WorkError> {
-        let mut idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(mut child) = idle.pop() {
-            if child.is_alive() {
-                return Ok(BorrowedWorker { shared: &self.shared, child: Some(child) });
-            }
-        }
-        drop(idle);
-        self.spawn()
-    }
-
-    /// Borrows the idle worker that was returned to the pool last, if this worker has not processed an image
-    /// yet. If the worker has processed an image or has ended, the worker is dropped and a new worker is
-    /// started.
-    fn borrow_unused(&self) -> Result<BorrowedWorker<'_>, WorkError> {
-        let idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        if let Some(mut child) = idle
-            && child.is_alive()
-            && !child.is_used()
-        {
-            return Ok(BorrowedWorker { shared: &self.shared, child: Some(child) });
-        }
-        self.spawn()
-    }
-
-    fn spawn(&self) -> Result<BorrowedWorker<'_>, WorkError> {
-        let child = self.shared.spawn_child().map_err(WorkError::WorkerStart)?;
-        Ok(BorrowedWorker { shared: &self.shared, child: Some(child) })
-    }
-}
-
-/// A worker that is processing an image. If this value is dropped before the worker is returned to the pool,
-/// the worker is killed and a replacement is started.
-struct BorrowedWorker<'a> {
-    shared: &'a Shared,
-    child: Option<Child>,
-}
-
-impl BorrowedWorker<'_> {
-    fn return_to_pool(&mut self) {
-        let mut idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.extend(self.child.take());
-    }
-}
-
-impl Drop for BorrowedWorker<'_> {
-    fn drop(&mut self) {
-        let Some(mut child) = self.child.take() else { return };
-        child.kill();
-        match self.shared.spawn_child() {
-            Ok(replacement) => {
-                self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).push(replacement);
-            }
-            // The pool now has one worker too few. A later request that finds no idle worker starts another
-            // worker.
-            Err(error) => tracing::error!(%error, "an image worker could not be replaced"),
-        }
+        self.shared.pool.idle_pids()
     }
 }

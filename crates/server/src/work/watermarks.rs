@@ -16,7 +16,7 @@ use super::Caller;
 use super::blobs::{Blobs, is_rolled_back};
 use super::error::WorkError;
 use super::request::WatermarkSource;
-use super::sandbox::{Sandbox, WorkerInput};
+use super::sandbox::{Sandbox, Ticket, WorkerInput};
 use super::source::{SourceBytes, Sources, check_not_empty};
 use super::watermark_id;
 
@@ -56,11 +56,11 @@ impl Watermarks {
         account: AccountId,
         name: Option<String>,
         bytes: Bytes,
-        caller: Caller,
+        ticket: &Ticket,
     ) -> Result<Watermark, WorkError> {
         check_not_empty(&bytes)?;
         let input = WorkerInput { image: bytes.clone(), watermark: None };
-        let Processed { input, .. } = sandbox.process(&input, &decode_only(), caller).await?;
+        let Processed { input, .. } = sandbox.process(&input, &decode_only(), ticket).await?;
         let watermark = Watermark {
             name: name.unwrap_or_else(|| format!("watermark.{}", input.format.extension())),
             account,

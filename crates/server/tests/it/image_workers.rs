@@ -101,10 +101,9 @@ async fn a_request_that_finds_the_worker_queue_full_is_refused_with_503_and_retr
     assert_eq!((n_served > 0, n_served + refused.len()), (true, 6));
     assert!(!refused.is_empty(), "one worker and one place in the queue are too few for six requests");
     for response in refused {
-        assert_eq!(
-            (response.header("Retry-After"), &response.json()["error"]),
-            (Some("1"), &json!("overloaded"))
-        );
+        let seconds = response.header("Retry-After").and_then(|value| value.parse::<u32>().ok());
+        assert!(seconds.is_some_and(|seconds| (1..=30).contains(&seconds)), "{seconds:?}");
+        assert_eq!(response.json()["error"], "overloaded");
     }
 }
 

@@ -16,7 +16,7 @@ use crate::test_images::test_image;
 /// Sends `head` and `body` and keeps the connection open. Returns everything that the server sends until it
 /// closes the connection.
 #[expect(clippy::disallowed_methods, reason = "a client of the server, not a part of it")]
-async fn exchange(address: SocketAddr, head: &str, body: &[u8]) -> String {
+pub(crate) async fn exchange(address: SocketAddr, head: &str, body: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.expect("the server accepts the connection");
     stream.write_all(format!("{head}\r\n\r\n").as_bytes()).await.expect("the server reads the head");
     stream.write_all(body).await.expect("the server reads the body");

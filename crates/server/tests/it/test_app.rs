@@ -56,6 +56,7 @@ impl TestApp {
             ("server.data_dir", data_dir.as_str()),
             ("network.allow", "127.0.0.0/8"),
             ("images.workers", "1"),
+            ("images.express_workers", "0"),
         ];
         let settings: Vec<_> = own.into_iter().chain(settings.iter().copied()).collect();
         let config = Config::with(&settings).expect("the test's configuration is valid");

@@ -31,6 +31,7 @@ impl From<WorkError> for ApiError {
             WorkError::LimitExceeded(exceeded) => exceeded.into(),
             WorkError::Fetch { attribute, source } => fetch_failed(attribute, source),
             WorkError::Overloaded => Self::new(ErrorKind::Overloaded, OVERLOADED),
+            WorkError::LongQueue { wait } => Self::new(ErrorKind::Overloaded, OVERLOADED).retry_after(wait),
             WorkError::StorageWrite(cause) => unavailable("store files", cause),
             WorkError::StorageRead(cause) => unavailable("read its files", cause),
             WorkError::WorkerStart(cause) => unavailable("process images", cause),

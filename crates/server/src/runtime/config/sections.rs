@@ -37,6 +37,8 @@ pub struct Server {
     pub plain_listen: Option<SocketAddr>,
     pub drain_s: u64,
     pub max_connections: usize,
+    pub max_connections_per_address: usize,
+    pub trusted_proxies: Vec<pixaven_net::Network>,
     pub header_read_timeout_s: u64,
     pub write_timeout_s: u64,
     pub body_read_timeout_s: u64,
@@ -115,10 +117,12 @@ pub struct Fetch {
 #[expect(missing_docs, reason = "the fields are the settings; default.toml explains them")]
 pub struct Images {
     pub workers: usize,
+    pub express_workers: usize,
     pub memory_bytes: u64,
     pub cpu_s: u64,
     pub wall_s: u64,
     pub queue_count: usize,
+    pub queue_max_wait_s: u64,
     pub queue_bytes: u64,
 }
 

@@ -4,16 +4,19 @@
 use std::io;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use pixaven_imaging::{Plan, Processed};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 
+use super::estimate::Spent;
+use super::schedule::{AfterOverrun, OVERRUN};
 use super::{SandboxSettings, WorkerInput, usage, wire};
 use crate::runtime::lifecycle::Tasks;
 use crate::work::Caller;
-use crate::work::error::{ImageError, LimitExceeded};
+use crate::work::error::{ImageError, LimitExceeded, WorkError};
 
 /// The time between two measurements of a busy worker's memory and CPU time.
 const WATCH_INTERVAL: Duration = Duration::from_millis(20);
@@ -25,12 +28,29 @@ const LOG_LINE_MAX_BYTES: u64 = 1_024;
 /// that a worker cannot fill the log.
 const LOG_LINES_MAX: usize = 100;
 
+/// The nice value of workers with heavy images. A process with nice value 0 beside it gets nine tenths of a
+/// processor.
+const HEAVY_NICE: i32 = 10;
+
 /// A worker process and the pipes to it.
 pub(super) struct Child {
     process: tokio::process::Child,
     requests: ChildStdin,
     replies: ChildStdout,
     is_used: bool,
+    has_low_priority: bool,
+}
+
+/// One image for a worker.
+#[derive(Clone, Copy)]
+pub(super) struct Exchange<'a> {
+    pub(super) input: &'a WorkerInput,
+    pub(super) plan: &'a Plan,
+    pub(super) settings: &'a SandboxSettings,
+    pub(super) caller: Caller,
+    /// For a light image: called when the image has used [`OVERRUN`] of CPU time. `None`: the image is heavy,
+    /// and its worker runs with low priority from the start.
+    pub(super) on_overrun: Option<&'a (dyn Fn() -> AfterOverrun + Sync)>,
 }
 
 /// The reason why a worker returned no result for an image.
@@ -42,8 +62,24 @@ pub(super) enum ExchangeError {
     /// The worker exceeded its memory limit, but a part of its memory may still hold data of earlier images.
     /// The caller must kill the worker.
     OutOfMemoryAfterUse(LimitExceeded),
+    /// The image took too long for an express worker. The caller must kill the worker and process the image
+    /// again later.
+    Overrun,
     /// The worker process ended by itself, or sent bytes that are not a valid reply.
     Crashed(String),
+}
+
+impl From<ExchangeError> for WorkError {
+    fn from(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::Image(error) => error.into(),
+            ExchangeError::LimitExceeded(exceeded) | ExchangeError::OutOfMemoryAfterUse(exceeded) => {
+                exceeded.into()
+            }
+            ExchangeError::Overrun => Self::internal("an image overran twice"),
+            ExchangeError::Crashed(detail) => Self::WorkerCrashed(detail),
+        }
+    }
 }
 
 impl Child {
@@ -76,7 +112,7 @@ impl Child {
                 () = stop.cancelled() => {}
             }
         });
-        Ok(Self { process, requests, replies, is_used: false })
+        Ok(Self { process, requests, replies, is_used: false, has_low_priority: false })
     }
 
     pub(super) fn pid(&self) -> Option<u32> {
@@ -92,6 +128,11 @@ impl Child {
         self.is_used
     }
 
+    /// Returns whether the worker runs with low priority.
+    pub(super) fn has_low_priority(&self) -> bool {
+        self.has_low_priority
+    }
+
     /// Kills the worker process without waiting until it has ended. `tokio` collects the exit status of the
     /// process later.
     pub(super) fn kill(&mut self) {
@@ -100,36 +141,46 @@ impl Child {
         }
     }
 
-    /// Sends one image to the worker and waits for the reply, within the limits of `settings`. The limit on
+    /// Sends one image to the worker and waits for the reply, within the limits of the settings. The limit on
     /// elapsed time is for interactive callers, who wait for the answer. The image of a job fails only if the
     /// worker computes for too long or does not compute at all, because a job must not fail for time that
     /// other processes of the machine used.
     pub(super) async fn process(
         &mut self,
-        input: &WorkerInput,
-        plan: &Plan,
-        settings: &SandboxSettings,
-        caller: Caller,
-    ) -> Result<Processed, ExchangeError> {
+        exchange: &Exchange<'_>,
+    ) -> Result<(Processed, Spent), ExchangeError> {
+        let &Exchange { input, plan, settings, caller, on_overrun } = exchange;
         let pid = self.pid().ok_or_else(|| ExchangeError::Crashed("it had ended before".into()))?;
         let was_used = std::mem::replace(&mut self.is_used, true);
+        if on_overrun.is_none() && !self.has_low_priority {
+            self.has_low_priority = lower_priority(pid);
+        }
         let watermark_bytes = input.watermark.as_ref().map(|watermark| watermark.len() as u64);
         let task = wire::Task { plan: plan.clone(), limits: settings.limits, watermark_bytes };
         let is_wall_limited = caller == Caller::Interactive || !usage::IS_MEASURED;
+        let (started, cpu_before, is_lowered) =
+            (Instant::now(), usage::cpu_of(pid), AtomicBool::new(self.has_low_priority));
         let exchange = self.exchange(&task, input, settings.memory_bytes);
         let reply = tokio::select! {
             reply = exchange => reply,
-            exceeded = watch(pid, settings) => return Err(match exceeded {
-                LimitExceeded::Memory { .. } if was_used => ExchangeError::OutOfMemoryAfterUse(exceeded),
-                _ => ExchangeError::LimitExceeded(exceeded),
+            end = watch(pid, settings, on_overrun, &is_lowered) => return Err(match end {
+                ExchangeError::LimitExceeded(exceeded @ LimitExceeded::Memory { .. }) if was_used => {
+                    ExchangeError::OutOfMemoryAfterUse(exceeded)
+                }
+                other => other,
             }),
             () = tokio::time::sleep(settings.wall), if is_wall_limited => {
                 return Err(ExchangeError::LimitExceeded(LimitExceeded::WallTime { max: settings.wall }));
             }
         };
+        self.has_low_priority = is_lowered.into_inner();
         match reply {
             Ok((wire::Reply::Done { input, output, faces, warnings }, bytes)) => {
-                Ok(Processed { input, output, bytes, faces, warnings })
+                let wall = started.elapsed();
+                let cpu =
+                    usage::cpu_of(pid).zip(cpu_before).map(|(after, before)| after.saturating_sub(before));
+                let spent = Spent { cpu: cpu.unwrap_or(wall), wall };
+                Ok((Processed { input, output, bytes, faces, warnings }, spent))
             }
             Ok((wire::Reply::Failed(error), _)) => Err(ExchangeError::Image(error)),
             Err(error) => Err(ExchangeError::Crashed(format!("{error}, {:?}", self.process.try_wait()))),
@@ -167,31 +218,55 @@ impl Child {
     }
 }
 
-/// Completes when the worker has exceeded its limit on memory or on CPU time, or has stopped computing for the
-/// time that one image may take.
+/// Completes when the worker has exceeded its limit on memory or on CPU time, has stopped computing for the
+/// time that one image may take, or must stop a light image that has overrun.
 ///
 /// The first measurement takes place 20 ms after the server began to send the image to the worker. Most
 /// images are finished earlier. CPU time that the worker used before the first measurement does not count.
-async fn watch(pid: u32, settings: &SandboxSettings) -> LimitExceeded {
+async fn watch(
+    pid: u32,
+    settings: &SandboxSettings,
+    mut on_overrun: Option<&(dyn Fn() -> AfterOverrun + Sync)>,
+    is_lowered: &AtomicBool,
+) -> ExchangeError {
     let mut first_cpu = None;
     let (mut last_cpu, mut idle) = (Duration::ZERO, Duration::ZERO);
     loop {
         tokio::time::sleep(WATCH_INTERVAL).await;
         let Some(usage) = usage::of(pid) else { return std::future::pending().await };
-        let first_cpu = *first_cpu.get_or_insert(usage.cpu);
+        let used = usage.cpu.saturating_sub(*first_cpu.get_or_insert(usage.cpu));
         if usage.resident_bytes > settings.memory_bytes {
-            return LimitExceeded::Memory { max_bytes: settings.memory_bytes };
+            return ExchangeError::LimitExceeded(LimitExceeded::Memory { max_bytes: settings.memory_bytes });
         }
-        if usage.cpu.saturating_sub(first_cpu) > settings.cpu {
-            return LimitExceeded::CpuTime { max: settings.cpu };
+        if used > settings.cpu {
+            return ExchangeError::LimitExceeded(LimitExceeded::CpuTime { max: settings.cpu });
+        }
+        if used > OVERRUN
+            && let Some(on_overrun) = on_overrun.take()
+        {
+            match on_overrun() {
+                AfterOverrun::Continues => is_lowered.store(lower_priority(pid), Ordering::Relaxed),
+                AfterOverrun::WaitsAgain => return ExchangeError::Overrun,
+            }
         }
         let is_computing = usage.is_runnable || usage.cpu > last_cpu;
         idle = if is_computing { Duration::ZERO } else { idle + WATCH_INTERVAL };
         last_cpu = usage.cpu;
         if idle >= settings.wall {
-            return LimitExceeded::WallTime { max: settings.wall };
+            return ExchangeError::LimitExceeded(LimitExceeded::WallTime { max: settings.wall });
         }
     }
+}
+
+/// Lowers the priority of a worker, so that light images and the server itself get a processor first. Returns
+/// whether it was possible.
+fn lower_priority(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    let lowered = rustix::process::setpriority_process(pid, HEAVY_NICE);
+    if let Err(error) = lowered {
+        tracing::debug!(%error, "the priority of an image worker could not be lowered");
+    }
+    pid.is_some() && lowered.is_ok()
 }
 
 /// Writes the lines of a worker's standard error to the log, until the worker ends. Control characters are

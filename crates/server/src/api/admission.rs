@@ -1,0 +1,26 @@
+//! Judges an upload before its body is read: by its declared length, the free memory, and the time for which
+//! its image would probably wait for a worker.
+
+use http::{HeaderMap, header};
+
+use super::ApiState;
+use super::error::ApiError;
+use crate::work::Caller;
+use crate::work::error::WorkError;
+use crate::work::sandbox::Ticket;
+
+/// Gives an upload a place in the queue for workers.
+///
+/// # Errors
+/// If the server has too much to do. The caller must not read the body.
+pub(super) fn admit_upload(api: &ApiState, headers: &HeaderMap) -> Result<Ticket, ApiError> {
+    let pipeline = &api.shared.pipeline;
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    // The length is that of the whole body. A body that is too large even for an empty server gets its own
+    // answer when it is read.
+    let file_bytes = length.unwrap_or(0).min(api.shared.settings.body_bytes as u64);
+    if !pipeline.sources.memory.can_hold(file_bytes) {
+        return Err(WorkError::Overloaded.into());
+    }
+    Ok(pipeline.sandbox.admit(Caller::Interactive, length)?)
+}

@@ -1,0 +1,105 @@
+//! Tests of the estimates, with invented times.
+
+use pixaven_imaging::plan::{Filter, Output};
+use pixaven_imaging::{Channels, Image, encode};
+
+use super::*;
+
+const MAX: Duration = Duration::from_secs(30);
+
+fn image(width: u32, height: u32, format: Format) -> WorkerInput {
+    let image = Image::new(width, height, Channels::Rgb, vec![90; (width * height * 3) as usize]);
+    WorkerInput { image: encode(image, format, &Output::default()).unwrap().into(), watermark: None }
+}
+
+fn to(format: Format) -> Plan {
+    let output = Output { format: TargetFormat::Format(format), ..Output::default() };
+    Plan { output, ..Plan::default() }
+}
+
+fn work(input: &WorkerInput, plan: &Plan) -> Work {
+    Work::of(input, plan, &Limits::default())
+}
+
+fn spent(cpu_s: f64) -> Spent {
+    let cpu = Duration::from_secs_f64(cpu_s);
+    Spent { cpu, wall: cpu }
+}
+
+#[test]
+fn a_small_file_with_many_pixels_is_expected_to_take_longer_than_a_larger_file() {
+    let estimator = Estimator::new(MAX);
+    let bomb = image(6_000, 6_000, Format::Png);
+    let photo = WorkerInput { image: vec![7; bomb.image.len() * 5].into(), watermark: None };
+    let [bomb, photo] = [&bomb, &photo].map(|input| estimator.of_work(&work(input, &to(Format::Png))));
+    assert!(bomb > Duration::from_secs(1) && photo < bomb / 2, "{bomb:?} {photo:?}");
+}
+
+#[test]
+fn the_expected_time_depends_on_the_output_and_on_the_operations() {
+    let (estimator, input) = (Estimator::new(MAX), image(1_000, 1_000, Format::Jpeg));
+    let expected = |plan: &Plan| estimator.of_work(&work(&input, plan));
+    assert!(expected(&to(Format::Avif)) > 5 * expected(&to(Format::Jpeg)));
+    let filtered = Plan { filter: Some(Filter::default()), ..to(Format::Jpeg) };
+    assert!(expected(&filtered) > expected(&to(Format::Jpeg)));
+}
+
+#[test]
+fn an_image_above_a_limit_is_expected_to_be_refused_at_once() {
+    let input = image(3_000, 2_000, Format::Png);
+    let limits = Limits { pixels: 1_000_000, ..Limits::default() };
+    let refused = Work::of(&input, &to(Format::Avif), &limits);
+    assert!(Estimator::new(MAX).of_work(&refused) < Duration::from_millis(5));
+}
+
+#[test]
+fn the_expected_time_of_a_class_of_images_follows_the_times_that_they_took() {
+    let mut estimator = Estimator::new(MAX);
+    let input = image(1_000, 1_000, Format::Jpeg);
+    let (jpeg, webp) = (work(&input, &to(Format::Jpeg)), work(&input, &to(Format::Webp)));
+    let webp_before = estimator.of_work(&webp);
+    for _ in 0..30 {
+        estimator.learn(&jpeg, spent(0.5));
+    }
+    let expected_s = estimator.of_work(&jpeg).as_secs_f64();
+    assert!((0.45..0.55).contains(&expected_s), "{expected_s}");
+    assert_eq!(estimator.of_work(&webp), webp_before, "other formats are not affected");
+    let large = work(&image(5_000, 5_000, Format::Jpeg), &to(Format::Jpeg));
+    assert_eq!(estimator.of_work(&large), Duration::from_secs_f64(large.model_s), "nor are other sizes");
+}
+
+#[test]
+fn a_few_hostile_images_hardly_change_what_is_expected_of_a_length() {
+    let mut estimator = Estimator::new(MAX);
+    let photo = WorkerInput { image: vec![7; 700_000].into(), watermark: None };
+    let bomb = WorkerInput { image: vec![7; 1_000].into(), watermark: None };
+    for n in 0..200 {
+        estimator.learn(&work(&photo, &Plan::default()), spent(0.07));
+        if n % 5 == 0 {
+            estimator.learn(&work(&bomb, &Plan::default()), spent(20.0));
+        }
+    }
+    let expected_s = estimator.of_length(Some(700_000)).as_secs_f64();
+    assert!((0.03..0.14).contains(&expected_s), "{expected_s}");
+    let typical_s = estimator.of_length(None).as_secs_f64();
+    assert!((0.03..0.14).contains(&typical_s), "{typical_s}");
+}
+
+#[test]
+fn no_image_is_expected_to_take_longer_than_it_may() {
+    let estimator = Estimator::new(MAX);
+    assert_eq!(estimator.of_length(Some(u64::MAX)), MAX);
+    assert_eq!(estimator.of_work(&work(&image(9_000, 9_000, Format::Png), &to(Format::Avif))), MAX);
+}
+
+#[test]
+fn on_busy_processors_the_wait_is_longer_than_the_cpu_time() {
+    let mut estimator = Estimator::new(MAX);
+    let work = work(&image(10, 10, Format::Png), &to(Format::Png));
+    assert_eq!(estimator.elapsed(Duration::from_secs(2)), Duration::from_secs(2));
+    for _ in 0..50 {
+        estimator.learn(&work, Spent { cpu: Duration::from_millis(50), wall: Duration::from_millis(200) });
+    }
+    let elapsed_s = estimator.elapsed(Duration::from_secs(2)).as_secs_f64();
+    assert!((7.5..8.1).contains(&elapsed_s), "{elapsed_s}");
+}
