@@ -16,6 +16,7 @@ mod integrity;
 mod isolation;
 mod kill9;
 mod load;
+mod overload;
 mod percentiles;
 mod powercut;
 mod receivers;
@@ -54,6 +55,9 @@ enum Command {
     Isolation(isolation::IsolationArgs),
     /// Sends webhooks to misbehaving receivers, and compares the history with the documentation.
     Receivers(server::ServerArgs),
+    /// Measures what the server does when it has more to do than it can: too many uploads, images that take
+    /// seconds, idle connections.
+    Overload(overload::OverloadArgs),
     /// Kills the server under load many times, and counts the lost webhooks.
     Kill9(kill9::Kill9Args),
     /// Kills the server at each of its system calls, and checks that it keeps everything that it had
@@ -84,6 +88,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Redeliver(args) => redeliver::run(&args).await?,
         Command::Backlog(args) => backlog::run(&args).await?,
         Command::Isolation(args) => isolation::run(&args).await?,
+        Command::Overload(args) => overload::run(&args).await?,
         Command::Receivers(args) => receivers::run(&args).await?,
         Command::Kill9(args) => kill9::run(&args).await?,
         Command::Crashpoints(args) => crashpoints::run(&args).await?,

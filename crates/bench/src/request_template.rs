@@ -124,7 +124,8 @@ impl TestImage {
     }
 }
 
-fn generated(width: u32, height: u32) -> anyhow::Result<Vec<u8>> {
+/// Encodes a generated landscape like the JPEG of a camera.
+pub(crate) fn generated(width: u32, height: u32) -> anyhow::Result<Vec<u8>> {
     // The settings make a JPEG like that of a camera: baseline, with the highest quality at which the encoder
     // uses the chroma subsampling 4:2:0.
     let output = Output { quality: Some(89), baseline: true, ..Output::default() };
