@@ -14,6 +14,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use tokio::task::coop::consume_budget;
 
 use crate::NetError;
 use crate::metered_stream::{MaybeTlsStream, MeteredStream, ReadMeter};
@@ -62,8 +63,16 @@ impl Connection {
     }
 
     /// Reads the next frame of a response body. Returns `None` at the end of the body.
+    ///
+    /// Many frames can be complete in hyper's buffer at once. The function therefore lets other tasks run
+    /// after a number of frames, although it need not wait for the peer.
     pub(crate) async fn next_frame(&mut self, body: &mut Incoming) -> Option<hyper::Result<Frame<Bytes>>> {
-        drive(&mut self.driver, body.frame()).await
+        consume_budget().await;
+        let frame = drive(&mut self.driver, body.frame()).await;
+        if let Some(Ok(frame)) = &frame {
+            self.meter.add_body(frame.data_ref().map_or(0, Bytes::len));
+        }
+        frame
     }
 
     /// Returns the milliseconds from the start of the last request to the first byte of its response, or

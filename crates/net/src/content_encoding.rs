@@ -3,12 +3,13 @@
 
 use std::io::{self, Write as _};
 
-use brotli_decompressor::DecompressorWriter;
 use flate2::write::MultiGzDecoder;
 use flate2::{Decompress, FlushDecompress, Status};
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
+use crate::brotli_stream::BrotliStream;
+use crate::piece_limit::PieceLimit;
 use crate::zstd_stream::ZstdStream;
 use crate::{EncodingError, NetError};
 
@@ -16,8 +17,12 @@ use crate::{EncodingError, NetError};
 const FREE_BYTES: u64 = 1024 * 1024;
 /// The largest number of decoded bytes for each compressed byte, in addition to [`FREE_BYTES`].
 const MAX_RATIO: u64 = 1_000;
-/// The size of a decoder's output buffer, in bytes.
+/// The size of the output buffer of `deflate`, in bytes.
 const OUTPUT_BUFFER_BYTES: usize = 16 * 1024;
+/// The largest number of compressed bytes that one step decodes.
+const STEP_BYTES: usize = 1024;
+/// The memory of a gzip or deflate decoder, in bytes: the window, the tables and the output buffer.
+const INFLATE_MEMORY_BYTES: usize = 128 * 1024;
 
 /// A content coding (RFC 9110, section 8.4.1) other than `identity`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,18 +91,20 @@ impl io::Write for Output {
 /// A running decoder, one variant for each content coding.
 enum State {
     Gzip(MultiGzDecoder<Output>),
-    Deflate { decompress: Option<Decompress>, has_ended: bool, output: Output },
-    Brotli(Box<DecompressorWriter<Output>>),
+    Deflate(Inflate, Output),
+    Brotli(Box<BrotliStream>, Output),
     Zstd(Box<ZstdStream>, Output),
 }
 
-/// Decodes a compressed response body while the bytes arrive.
+/// Decodes a compressed response body while the bytes arrive, in steps that take less than a few
+/// milliseconds.
 pub(crate) struct BodyDecoder {
     coding: Coding,
     state: State,
     limit_bytes: u64,
     n_encoded: u64,
     n_decoded: u64,
+    steps: PieceLimit,
 }
 
 impl BodyDecoder {
@@ -108,20 +115,50 @@ impl BodyDecoder {
         let output = Output { bytes: Vec::new(), remaining: 0 };
         let state = match coding {
             Coding::Gzip => State::Gzip(MultiGzDecoder::new(output)),
-            Coding::Deflate => State::Deflate { decompress: None, has_ended: false, output },
-            Coding::Brotli => State::Brotli(Box::new(DecompressorWriter::new(output, OUTPUT_BUFFER_BYTES))),
+            Coding::Deflate => State::Deflate(Inflate::default(), output),
+            Coding::Brotli => State::Brotli(Box::default(), output),
             Coding::Zstd => State::Zstd(Box::default(), output),
         };
-        Ok(Some(Self { coding, state, limit_bytes, n_encoded: 0, n_decoded: 0 }))
+        let steps = PieceLimit::default();
+        Ok(Some(Self { coding, state, limit_bytes, n_encoded: 0, n_decoded: 0, steps }))
     }
 
-    /// Decodes the next compressed bytes of the body and returns the decoded bytes.
+    /// Decodes some of the compressed bytes at the start of `encoded`, removes them from `encoded`, and
+    /// returns the decoded bytes. The caller repeats the call until `encoded` is empty and [`Self::has_more`]
+    /// is false.
     ///
     /// The size limit and the ratio limit the number of returned bytes, so that a few compressed bytes cannot
-    /// become a large buffer. A caller that passes short pieces gets short results.
-    pub(crate) fn decode(&mut self, encoded: &[u8]) -> Result<Vec<u8>, NetError> {
-        self.n_encoded += encoded.len() as u64;
-        self.run(|state| state.write(encoded))
+    /// become a large buffer. The number of steps is limited like the number of pieces of a body, because a
+    /// step costs time even if it decodes nothing, such as an empty member of a gzip file.
+    pub(crate) fn step(&mut self, encoded: &mut &[u8]) -> Result<Vec<u8>, NetError> {
+        let mut input = &encoded[..encoded.len().min(STEP_BYTES)];
+        let n_before = input.len();
+        let allowed = self.n_encoded + n_before as u64;
+        let decoded = self.run(allowed, |state| state.step(&mut input))?;
+        let n_consumed = n_before - input.len();
+        *encoded = &encoded[n_consumed..];
+        self.n_encoded += n_consumed as u64;
+        self.steps.count(n_consumed + decoded.len())?;
+        Ok(decoded)
+    }
+
+    /// Returns whether the decoder can decode more bytes without further input.
+    pub(crate) fn has_more(&self) -> bool {
+        match &self.state {
+            State::Gzip(_) => false,
+            State::Deflate(inflate, _) => inflate.has_more,
+            State::Brotli(stream, _) => stream.has_more(),
+            State::Zstd(stream, _) => stream.has_more(),
+        }
+    }
+
+    /// Returns an upper bound on the memory that the decoder itself holds, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        match &self.state {
+            State::Gzip(_) | State::Deflate(..) => INFLATE_MEMORY_BYTES,
+            State::Brotli(..) => BrotliStream::memory_bytes(self.n_decoded),
+            State::Zstd(stream, _) => stream.memory_bytes(),
+        }
     }
 
     /// Ends the body and returns the last decoded bytes. Fails when the compressed body is incomplete. An
@@ -130,11 +167,16 @@ impl BodyDecoder {
         if self.n_encoded == 0 {
             return Ok(Vec::new());
         }
-        self.run(State::finish)
+        self.run(self.n_encoded, State::finish)
     }
 
-    fn run(&mut self, step: impl FnOnce(&mut State) -> io::Result<()>) -> Result<Vec<u8>, NetError> {
-        let by_ratio = FREE_BYTES.saturating_add(self.n_encoded.saturating_mul(MAX_RATIO));
+    /// Runs one step of the decoder, when the decoder has received at most `n_encoded` bytes.
+    fn run(
+        &mut self,
+        n_encoded: u64,
+        step: impl FnOnce(&mut State) -> io::Result<()>,
+    ) -> Result<Vec<u8>, NetError> {
+        let by_ratio = FREE_BYTES.saturating_add(n_encoded.saturating_mul(MAX_RATIO));
         self.state.output().remaining = by_ratio.min(self.limit_bytes).saturating_sub(self.n_decoded);
         let result = step(&mut self.state);
         let bytes = std::mem::take(&mut self.state.output().bytes);
@@ -168,58 +210,71 @@ impl State {
     fn output(&mut self) -> &mut Output {
         match self {
             Self::Gzip(decoder) => decoder.get_mut(),
-            Self::Brotli(decoder) => decoder.get_mut(),
-            Self::Deflate { output, .. } | Self::Zstd(_, output) => output,
+            Self::Deflate(_, output) | Self::Brotli(_, output) | Self::Zstd(_, output) => output,
         }
     }
 
-    fn write(&mut self, encoded: &[u8]) -> io::Result<()> {
+    /// Decodes some bytes at the start of `encoded`, and removes them from `encoded`.
+    fn step(&mut self, encoded: &mut &[u8]) -> io::Result<()> {
         match self {
-            Self::Gzip(decoder) => decoder.write_all(encoded),
-            Self::Brotli(decoder) => decoder.write_all(encoded),
-            Self::Deflate { decompress, has_ended, output } => {
-                let Some(first) = encoded.first() else { return Ok(()) };
-                // The content coding `deflate` means a zlib stream, but some servers send bare DEFLATE data.
-                // A zlib stream begins with a byte whose low four bits are 8. Bare DEFLATE data does not
-                // begin with these bits: they would start an uncompressed block with non-zero padding, which
-                // no DEFLATE encoder writes.
-                let decompress = decompress.get_or_insert_with(|| Decompress::new(first & 0x0f == 8));
-                inflate(decompress, has_ended, encoded, output)
-            }
-            Self::Zstd(stream, output) => stream.write(encoded, output),
+            Self::Gzip(_) if encoded.is_empty() => Ok(()),
+            Self::Gzip(decoder) => match decoder.write(encoded)? {
+                0 => Err(io::ErrorKind::WriteZero.into()),
+                n_consumed => {
+                    *encoded = &encoded[n_consumed..];
+                    Ok(())
+                }
+            },
+            Self::Deflate(inflate, output) => inflate.step(encoded, output),
+            Self::Brotli(stream, output) => stream.step(encoded, output),
+            Self::Zstd(stream, output) => stream.step(encoded, output),
         }
     }
 
     fn finish(&mut self) -> io::Result<()> {
         match self {
             Self::Gzip(decoder) => decoder.try_finish(),
-            Self::Brotli(decoder) => decoder.close(),
-            Self::Deflate { has_ended: true, .. } => Ok(()),
-            Self::Deflate { .. } => Err(io::ErrorKind::UnexpectedEof.into()),
+            Self::Deflate(Inflate { has_ended: true, .. }, _) => Ok(()),
+            Self::Deflate(..) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Self::Brotli(stream, _) => stream.finish(),
             Self::Zstd(stream, output) => stream.finish(output),
         }
     }
 }
 
-/// Inflates all of `encoded`. Bytes after the end of the compressed stream are ignored.
-fn inflate(
-    decompress: &mut Decompress,
-    has_ended: &mut bool,
-    mut encoded: &[u8],
-    output: &mut Output,
-) -> io::Result<()> {
-    let mut buffer = [0; OUTPUT_BUFFER_BYTES];
-    while !*has_ended {
+/// A decoder of the content coding `deflate`.
+#[derive(Default)]
+struct Inflate {
+    decompress: Option<Decompress>,
+    has_ended: bool,
+    /// Whether the last step filled its output buffer, so that the next step may decode more without further
+    /// input.
+    has_more: bool,
+}
+
+impl Inflate {
+    /// Decodes `encoded` until one output buffer is full. Bytes after the end of the compressed stream are
+    /// ignored.
+    fn step(&mut self, encoded: &mut &[u8], output: &mut Output) -> io::Result<()> {
+        let first = encoded.first().copied().unwrap_or_default();
+        if self.has_ended || self.decompress.is_none() && encoded.is_empty() {
+            *encoded = &[];
+            return Ok(());
+        }
+        // The content coding `deflate` means a zlib stream, but some servers send bare DEFLATE data. A zlib
+        // stream begins with a byte whose low four bits are 8. Bare DEFLATE data does not begin with these
+        // bits: they would start an uncompressed block with non-zero padding, which no DEFLATE encoder
+        // writes.
+        let decompress = self.decompress.get_or_insert_with(|| Decompress::new(first & 0x0f == 8));
+        let mut buffer = [0; OUTPUT_BUFFER_BYTES];
         let (n_in, n_out) = (decompress.total_in(), decompress.total_out());
         let status = decompress.decompress(encoded, &mut buffer, FlushDecompress::None)?;
         let n_read = usize::try_from(decompress.total_in() - n_in).map_err(io::Error::other)?;
         let n_written = usize::try_from(decompress.total_out() - n_out).map_err(io::Error::other)?;
         output.write_all(&buffer[..n_written])?;
-        encoded = &encoded[n_read..];
-        *has_ended = status == Status::StreamEnd;
-        if n_written < buffer.len() && encoded.is_empty() || n_read == 0 && n_written == 0 {
-            break;
-        }
+        *encoded = &encoded[n_read..];
+        self.has_ended = status == Status::StreamEnd;
+        self.has_more = n_written == buffer.len() && !self.has_ended;
+        Ok(())
     }
-    Ok(())
 }

@@ -61,6 +61,11 @@ impl Deadline {
         self.waits().so_far() >= self.limit
     }
 
+    /// Returns whether the deadline has passed. [`Self::run`] notices the end only when its operation waits.
+    pub(crate) fn has_passed(&self) -> bool {
+        Instant::now() >= self.ends_at()
+    }
+
     fn ends_at(&self) -> Instant {
         self.started + self.limit + self.waits().so_far().min(self.limit)
     }

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use rustix::io::Errno;
 
 use crate::lookup_failure::{LookupError, LookupFailure};
+use crate::piece_limit::TooManyPieces;
 use crate::tls_failure::TlsFailure;
 
 /// The reason why an exchange or a fetch failed.
@@ -47,6 +48,9 @@ pub enum NetError {
         /// The largest number of bytes that the caller permits.
         limit_bytes: u64,
     },
+    /// The body of the response arrives in too many small pieces.
+    #[error(transparent)]
+    TooManyPieces(#[from] TooManyPieces),
     /// The compressed body of a response cannot be decoded.
     #[error(transparent)]
     Encoding(EncodingError),

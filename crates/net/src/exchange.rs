@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::connection::Connection;
 use crate::deadline::Deadline;
+use crate::piece_limit::PieceLimit;
 use crate::request::OutgoingRequest;
 use crate::target::Target;
 use crate::timings::{ExchangeTrace, PhaseTimings};
@@ -102,16 +103,20 @@ impl Net {
 }
 
 /// Appends up to `limit_bytes` of the response body to `kept`. Returns whether `kept` now contains the whole
-/// body.
+/// body. Reading ends early if the body arrives in too many pieces.
 async fn read_beginning(
     connection: &mut Connection,
     body: &mut Incoming,
     kept: &mut BytesMut,
     limit_bytes: usize,
 ) -> bool {
+    let mut pieces = PieceLimit::default();
     while let Some(frame) = connection.next_frame(body).await {
         let Ok(frame) = frame else { return false };
         let Some(data) = frame.data_ref() else { continue };
+        if pieces.count(data.len()).is_err() {
+            return false;
+        }
         let remaining = limit_bytes - kept.len();
         kept.extend_from_slice(&data[..data.len().min(remaining)]);
         if data.len() > remaining {

@@ -24,6 +24,8 @@
 //! Not in this crate: the content of a request, the time at which it is sent, and the meaning of its result.
 //! The server decides these in `delivery` (webhooks) and `work::source` (image sources).
 
+mod body;
+mod brotli_stream;
 mod connection;
 mod content_disposition;
 mod content_encoding;
@@ -39,6 +41,8 @@ mod metered_stream;
 mod name_server;
 mod network;
 mod own_addresses;
+mod paced_stream;
+mod piece_limit;
 mod policy;
 mod pool;
 mod ports;
@@ -54,6 +58,7 @@ mod zstd_stream;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
 use deadline::Deadline;
@@ -62,13 +67,16 @@ use own_addresses::OwnAddresses;
 use resolver::Resolver;
 use timings::{ExchangeTrace, Phase};
 
+pub use body::HoldBytes;
 pub use deny_rule::{DenyRule, InvalidDenyRule};
 pub use error::{BlockedBy, EncodingError, NetError, ProxyError};
 pub use exchange::{Exchange, HttpResponse};
-pub use fetch::{FetchLimits, FetchedDocument, ReserveBytes};
+pub use fetch::{FetchLimits, FetchedDocument};
 pub use lookup_failure::LookupFailure;
 pub use name_server::{InvalidNameServer, NameServer};
 pub use network::{InvalidNetwork, Network};
+pub use paced_stream::PacedStream;
+pub use piece_limit::{PieceLimit, TooManyPieces};
 pub use policy::AddressPolicy;
 pub use ports::{InvalidPortRule, PortRule, PortRules};
 pub use proxy::{CredentialsError, InvalidProxyAddress, Proxy, ProxyAddress};
@@ -105,6 +113,14 @@ struct Inner {
     resolver: Resolver,
     own_addresses: OwnAddresses,
     pool: pool::Pool,
+    /// The permits for decoding compressed bodies.
+    decoding: Semaphore,
+}
+
+/// Returns how many compressed bodies may be decoded at the same time: half of the processors, so that the
+/// other half serves connections.
+fn n_decoders() -> usize {
+    std::thread::available_parallelism().map_or(1, |n_cores| n_cores.get().div_ceil(2))
 }
 
 impl Net {
@@ -120,6 +136,7 @@ impl Net {
             resolver: Resolver::new(settings.resolver),
             own_addresses: OwnAddresses::read(),
             pool: pool::Pool::default(),
+            decoding: Semaphore::new(n_decoders()),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

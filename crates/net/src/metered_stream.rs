@@ -1,6 +1,7 @@
-//! A stream that counts the bytes it receives. The count limits the size of a response head and shows when
-//! the first byte of a response arrives. After a failed write, the stream continues to read, because a peer
-//! may respond and close the connection before it has read the whole request (RFC 9112, section 9.6).
+//! A stream that counts the bytes it receives. The count limits the size of a response head and of the
+//! framing of a response body, lets other tasks run after some kilobytes, and shows when the first byte of a
+//! response arrives. After a failed write, the stream continues to read, because a peer may respond and close
+//! the connection before it has read the whole request (RFC 9112, section 9.6).
 
 use std::io;
 use std::pin::Pin;
@@ -12,11 +13,17 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
+use crate::paced_stream::poll_read_paced;
 use crate::timings::elapsed_ms;
 
 /// The largest number of bytes that may arrive before the head of the final response is complete. The bytes
 /// of informational (1xx) responses count as well, because hyper skips any number of informational responses.
 const MAX_HEAD_BYTES: u64 = 128 * 1024;
+
+/// The largest number of bytes by which the bytes received for a body may exceed twice the body. The chunked
+/// transfer coding adds at least five bytes to each chunk, and hyper reads up to 64 KiB ahead. Without this
+/// limit, a chunk size with endless leading zeros would keep hyper busy until the deadline.
+const MAX_FRAMING_BYTES: u64 = 128 * 1024;
 
 /// A TCP connection, with or without TLS.
 pub(crate) enum MaybeTlsStream {
@@ -34,6 +41,8 @@ struct ReadState {
     first_byte_ms: Option<u32>,
     n_bytes: u64,
     head_complete: bool,
+    /// The number of bytes of the body that hyper has returned, without the framing of the transfer coding.
+    n_body_bytes: u64,
 }
 
 impl ReadMeter {
@@ -48,7 +57,14 @@ impl ReadMeter {
 
     /// Ends the size limit of the response head: all bytes that follow belong to the body.
     pub(crate) fn end_head(&self) {
-        self.state().head_complete = true;
+        let mut state = self.state();
+        state.head_complete = true;
+        state.n_bytes = 0;
+    }
+
+    /// Counts bytes of the body that hyper has returned.
+    pub(crate) fn add_body(&self, n_bytes: usize) {
+        self.state().n_body_bytes += n_bytes as u64;
     }
 
     /// Returns the milliseconds from the start of the request to the first byte of its response, or `None`
@@ -57,13 +73,18 @@ impl ReadMeter {
         self.state().first_byte_ms
     }
 
-    /// Fails when the head of the response is longer than [`MAX_HEAD_BYTES`].
-    fn check_head_size(&self) -> io::Result<()> {
+    /// Fails when the head of the response is longer than [`MAX_HEAD_BYTES`], or when the framing of the body
+    /// is longer than the body and [`MAX_FRAMING_BYTES`].
+    fn check_size(&self) -> io::Result<()> {
         let state = self.state();
-        if !state.head_complete && state.n_bytes > MAX_HEAD_BYTES {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the head of the answer is too long"));
-        }
-        Ok(())
+        let excess = if !state.head_complete {
+            (state.n_bytes > MAX_HEAD_BYTES).then_some("the head of the answer is too long")
+        } else {
+            let n_framing = state.n_bytes.saturating_sub(state.n_body_bytes.saturating_mul(2));
+            (n_framing > MAX_FRAMING_BYTES)
+                .then_some("the framing of the answer's body is longer than the body")
+        };
+        excess.map_or(Ok(()), |message| Err(io::Error::new(io::ErrorKind::InvalidData, message)))
     }
 
     fn add(&self, n_bytes: usize) {
@@ -108,11 +129,11 @@ impl AsyncRead for MeteredStream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.meter.check_head_size()?;
+        self.meter.check_size()?;
         let before = buffer.filled().len();
         let polled = match &mut self.stream {
-            MaybeTlsStream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
-            MaybeTlsStream::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+            MaybeTlsStream::Plain(stream) => poll_read_paced(Pin::new(stream), cx, buffer),
+            MaybeTlsStream::Tls(stream) => poll_read_paced(Pin::new(&mut **stream), cx, buffer),
         };
         let n_bytes = buffer.filled().len() - before;
         self.meter.add(n_bytes);

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use bytes::{Buf as _, BytesMut};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 /// The largest window, in bytes, that a zstd frame may require. RFC 9659 sets this limit for the content
@@ -13,59 +14,80 @@ const MAX_FRAME_HEADER_BYTES: usize = 18;
 const BLOCK_HEADER_BYTES: usize = 3;
 /// The size of the checksum at the end of a zstd frame, in bytes.
 const CHECKSUM_BYTES: usize = 4;
+/// The largest number of bytes that one block decodes to (RFC 8878, section 3.1.1.2.4).
+const MAX_BLOCK_BYTES: usize = 128 * 1024;
 
 /// A decoder that receives a zstd body in pieces. The decoder stores compressed bytes only until the header
 /// or block that they belong to is complete.
 #[derive(Default)]
 pub(crate) struct ZstdStream {
-    /// Received bytes that cannot be decoded yet, because their header or block is incomplete.
-    pending: Vec<u8>,
+    /// Received bytes that are not decoded yet.
+    pending: BytesMut,
     frame: Option<Frame>,
+    /// Whether the last step decoded something, so that the next step may decode more without further input.
+    has_more: bool,
 }
 
 /// A zstd frame whose header has been read.
 struct Frame {
     decoder: FrameDecoder,
     has_checksum: bool,
+    n_blocks: usize,
 }
 
 impl ZstdStream {
-    /// Decodes all complete zstd blocks and writes the decoded bytes to `output`.
-    pub(crate) fn write(&mut self, encoded: &[u8], output: &mut impl Write) -> io::Result<()> {
+    /// Takes all of `encoded`, then decodes one header or block and writes the decoded bytes to `output`.
+    pub(crate) fn step(&mut self, encoded: &mut &[u8], output: &mut impl Write) -> io::Result<()> {
         self.pending.extend_from_slice(encoded);
-        let mut source = &self.pending[..];
-        loop {
-            match &mut self.frame {
-                None if source.len() < MAX_FRAME_HEADER_BYTES => break,
-                None => self.frame = Some(Frame::start(&mut source)?),
-                Some(frame) => match frame.decode_block(&mut source, output)? {
-                    Step::Incomplete => break,
-                    Step::Block => {}
-                    Step::EndOfFrame => self.frame = None,
-                },
-            }
-        }
-        let n_decoded = self.pending.len() - source.len();
-        self.pending.drain(..n_decoded);
+        *encoded = &[];
+        self.has_more = (self.frame.is_some() || self.pending.len() >= MAX_FRAME_HEADER_BYTES)
+            && self.decode_one(output)?;
         Ok(())
+    }
+
+    /// Returns whether the next step may decode something without further input.
+    pub(crate) fn has_more(&self) -> bool {
+        self.has_more
+    }
+
+    /// Returns an upper bound on the memory of the decoder. The decoder keeps decoded bytes up to the size of
+    /// the window, and its buffer may have twice the capacity.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let n_blocks = self.frame.as_ref().map_or(0, |frame| frame.n_blocks);
+        let window = n_blocks.saturating_mul(2 * MAX_BLOCK_BYTES).min(2 * MAX_WINDOW_BYTES as usize);
+        self.pending.capacity() + window + MAX_BLOCK_BYTES
     }
 
     /// Decodes the remaining bytes after the body has ended. The remaining bytes may contain a whole frame
     /// that is shorter than the largest frame header. Fails when the body is incomplete.
     pub(crate) fn finish(&mut self, output: &mut impl Write) -> io::Result<()> {
-        let pending = std::mem::take(&mut self.pending);
-        let mut source = &pending[..];
-        while !source.is_empty() || self.frame.is_some() {
-            match &mut self.frame {
-                None => self.frame = Some(Frame::start(&mut source)?),
-                Some(frame) => match frame.decode_block(&mut source, output)? {
-                    Step::Incomplete => return Err(io::ErrorKind::UnexpectedEof.into()),
-                    Step::Block => {}
-                    Step::EndOfFrame => self.frame = None,
-                },
+        while !self.pending.is_empty() || self.frame.is_some() {
+            if !self.decode_one(output)? {
+                return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
         Ok(())
+    }
+
+    /// Decodes the next frame header or block. Returns `false` if the received bytes do not contain the whole
+    /// block.
+    fn decode_one(&mut self, output: &mut impl Write) -> io::Result<bool> {
+        let mut source = &self.pending[..];
+        let step = match &mut self.frame {
+            None => {
+                self.frame = Some(Frame::start(&mut source)?);
+                Step::Block
+            }
+            Some(frame) => frame.decode_block(&mut source, output)?,
+        };
+        let n_decoded = self.pending.len() - source.len();
+        self.pending.advance(n_decoded);
+        match step {
+            Step::Incomplete => return Ok(false),
+            Step::Block => {}
+            Step::EndOfFrame => self.frame = None,
+        }
+        Ok(true)
     }
 }
 
@@ -85,7 +107,7 @@ impl Frame {
         let mut decoder = FrameDecoder::new();
         decoder.set_max_window_size(MAX_WINDOW_BYTES);
         decoder.init(source).map_err(io::Error::other)?;
-        Ok(Self { decoder, has_checksum })
+        Ok(Self { decoder, has_checksum, n_blocks: 0 })
     }
 
     /// Decodes the next zstd block if `source` contains the whole block.
@@ -104,6 +126,7 @@ impl Frame {
             return Ok(Step::Incomplete);
         }
         self.decoder.decode_blocks(source, BlockDecodingStrategy::UptoBlocks(1)).map_err(io::Error::other)?;
+        self.n_blocks += 1;
         self.decoder.collect_to_writer(output)?;
         Ok(if is_last { Step::EndOfFrame } else { Step::Block })
     }

@@ -24,6 +24,10 @@ pub enum Action {
     ReadByte,
     /// Send the given bytes.
     Send(Vec<u8>),
+    /// Send the given bytes as often as the number says.
+    Repeat(Vec<u8>, usize),
+    /// Close the sending half of the connection. The peer sees the end of the stream, but can still send.
+    HalfClose,
     /// Send the given bytes again and again, as fast as the peer reads them, until the peer closes the
     /// connection.
     Flood(Vec<u8>),
@@ -83,6 +87,12 @@ pub async fn run_script(
                 stream.read_u8().await?;
             }
             Action::Send(bytes) => send(stream, bytes).await?,
+            Action::Repeat(bytes, n) => {
+                for _ in 0..*n {
+                    send(stream, bytes).await?;
+                }
+            }
+            Action::HalfClose => stream.shutdown().await?,
             Action::Flood(bytes) => loop {
                 send(stream, bytes).await?;
             },

@@ -5,6 +5,7 @@
 mod connections;
 mod content_encoding;
 mod fetch;
+mod hostile_bodies;
 mod layers;
 mod name_lookup;
 mod own_address;
@@ -56,6 +57,7 @@ fn error_kind(error: &NetError) -> &'static str {
         NetError::Tls(_) => "tls",
         NetError::Protocol(_) | NetError::ProtocolSwitch => "protocol",
         NetError::Encoding(_) => "encoding",
+        NetError::TooManyPieces(_) => "too_many_pieces",
         NetError::OutOfMemoryBudget => "no room",
         NetError::TooLarge { .. } => "too_large",
         NetError::Status(_) => "status",
