@@ -16,6 +16,7 @@ mod integrity;
 mod isolation;
 mod kill9;
 mod load;
+mod origins;
 mod overload;
 mod percentiles;
 mod powercut;
@@ -58,6 +59,8 @@ enum Command {
     /// Measures what the server does when it has more to do than it can: too many uploads, images that take
     /// seconds, idle connections.
     Overload(overload::OverloadArgs),
+    /// Lets the server fetch images from hostile origins, and measures deadlines, response times and memory.
+    Origins(origins::OriginsArgs),
     /// Kills the server under load many times, and counts the lost webhooks.
     Kill9(kill9::Kill9Args),
     /// Kills the server at each of its system calls, and checks that it keeps everything that it had
@@ -90,6 +93,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Isolation(args) => isolation::run(&args).await?,
         Command::Overload(args) => overload::run(&args).await?,
         Command::Receivers(args) => receivers::run(&args).await?,
+        Command::Origins(args) => origins::run(&args).await?,
         Command::Kill9(args) => kill9::run(&args).await?,
         Command::Crashpoints(args) => crashpoints::run(&args).await?,
         Command::Powercut(args) => powercut::run(&args).await?,
