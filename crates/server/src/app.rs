@@ -22,6 +22,7 @@ use crate::api::listener::{self, ConnectionTimeouts, Listener};
 use crate::api::{self, ApiSettings, ApiState};
 use crate::delivery::{Dispatcher, DispatcherSettings};
 use crate::jobs::Jobs;
+use crate::runtime::blocking::BlockingThreads;
 use crate::runtime::config::Config;
 use crate::runtime::lifecycle::Tasks;
 use crate::sweep::Sweep;
@@ -35,6 +36,10 @@ use crate::work::watermarks::Watermarks;
 pub use data_directory::create as create_data_directory;
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
+
+/// The memory of the server process without images, in bytes: the program, the caches of the ledger and of
+/// watermarks, and the buffers of connections.
+const OWN_MEMORY_BYTES: u64 = 64 << 20;
 
 /// What a server needs besides its configuration.
 pub struct Dependencies {
@@ -271,13 +276,17 @@ fn pipeline(
         deadline: Duration::from_secs(config.fetch.deadline_s),
         max_redirects: config.fetch.redirects,
     };
-    let memory = MemoryBudget::new(images.queue_bytes);
+    // The memory of the process itself is part of the limit, as far as the largest body leaves room for it.
+    let own_bytes = OWN_MEMORY_BYTES.min(images.queue_bytes.saturating_sub(config.limits.body_bytes));
+    let memory = MemoryBudget::new(images.queue_bytes - own_bytes);
     let job_memory = MemoryBudget::new(images.queue_bytes);
     Ok(Pipeline {
         sources: Sources { net, blobs: blobs.clone(), memory, job_memory, limits },
         sandbox,
         watermarks: watermarks(config, ledger.clone(), blobs.clone()),
         blobs,
+        // Half of the processors is left to the threads that serve connections.
+        threads: BlockingThreads::new(n_cores() / 2),
         keep_results_ms: i64::from(config.results.keep_hours) * HOUR_MS,
         clock: dependencies.clock.clone(),
     })

@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
+use crate::runtime::allocator;
 use crate::runtime::config::{self, Config};
 use crate::runtime::lifecycle::keep_new_files_private;
 use crate::work::sandbox;
@@ -163,6 +164,7 @@ fn serve_command(args: ServeArgs) -> anyhow::Result<ExitCode> {
         ("network.allow", allowed_networks),
     ])?;
     crate::runtime::telemetry::start(&config.log);
+    allocator::return_large_buffers();
     runtime()?.block_on(serve::run(&config))
 }
 

@@ -135,7 +135,13 @@ impl Jobs {
     /// upload of the job. If the job will run again, its upload is kept.
     async fn write(&self, lease: Lease<Job>, end: JobEnd) -> Result<(), pixaven_ledger::Error> {
         let input = lease.value.input.content().cloned();
-        let redacted_spec = redacted_spec(&lease.value);
+        let (id, json) = (lease.value.id, lease.value.spec.clone());
+        let redacted = self.pipeline.threads.run(json.len(), move || redacted_spec(&json)).await;
+        let redacted = redacted.map_err(WorkError::internal).flatten();
+        let redacted_spec = redacted.unwrap_or_else(|error| {
+            tracing::error!(%id, error = with_causes(&error), "a job's request cannot be read and is deleted");
+            Some(String::new())
+        });
         match end {
             JobEnd::Succeeded { payload, usage, result } => {
                 let done = JobOutcome { payload, usage, result: Some(result.clone()), redacted_spec };
@@ -194,14 +200,20 @@ impl Jobs {
     }
 
     async fn produce(&self, job: &Job) -> Result<JobEnd, WorkError> {
-        let stored: StoredRequest = serde_json::from_str(&job.spec).map_err(WorkError::internal)?;
-        let spec = request::parse(stored.request.as_bytes(), stored.kind, false)?;
+        let json = job.spec.clone();
+        let parse = move || {
+            let stored: StoredRequest = serde_json::from_str(&json).map_err(WorkError::internal)?;
+            let spec = request::parse(stored.request.as_bytes(), stored.kind, false)?;
+            Ok::<_, WorkError>((stored.base_url, spec))
+        };
+        let parsed = self.pipeline.threads.run(job.spec.len(), parse).await;
+        let (base_url, spec) = parsed.map_err(WorkError::internal)??;
         let source = source_of(job, &spec)?;
         let delay_ms = spec.webhook.as_ref().map_or(0, |webhook| webhook.delay_ms);
         let ticket = self.pipeline.sandbox.admit(Caller::Job, None)?;
         let order = Order { id: job.id, account: job.account, spec: &spec, ticket: &ticket };
         let (image, result) = self.pipeline.produce(&order, source, delay_ms).await?;
-        let url = result_url(&stored.base_url, job.id, &result.name);
+        let url = result_url(&base_url, job.id, &result.name);
         let payload = self.payloads.success(job.id, &image, &url);
         Ok(JobEnd::Succeeded { payload, usage: image.usage(), result })
     }
@@ -214,17 +226,12 @@ enum JobEnd {
     Released(ReleaseReason),
 }
 
-/// The request of an ended job without its secrets. `None` if the request has no secrets.
-fn redacted_spec(job: &Job) -> Option<String> {
-    let redacted =
-        serde_json::from_str(&job.spec).map_err(WorkError::internal).and_then(|stored: StoredRequest| {
-            let redacted = stored.without_secrets()?;
-            redacted.map(|redacted| serde_json::to_string(&redacted)).transpose().map_err(WorkError::internal)
-        });
-    redacted.unwrap_or_else(|error| {
-        tracing::error!(id = %job.id, error = with_causes(&error), "a job's request cannot be read and is deleted");
-        Some(String::new())
-    })
+/// Returns the stored request `json` of an ended job without its secrets. `None` if the request has no
+/// secrets.
+fn redacted_spec(json: &str) -> Result<Option<String>, WorkError> {
+    let stored: StoredRequest = serde_json::from_str(json).map_err(WorkError::internal)?;
+    let redacted = stored.without_secrets()?;
+    redacted.map(|redacted| serde_json::to_string(&redacted)).transpose().map_err(WorkError::internal)
 }
 
 fn source_of(job: &Job, spec: &Spec) -> Result<Source, WorkError> {

@@ -7,7 +7,9 @@ use axum::body::BodyDataStream;
 use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
+use pixaven_net::PieceLimit;
 use serde_json::{Map, Value};
+use tokio::task::coop::consume_budget;
 
 use super::ApiState;
 use super::error::{ApiError, ErrorKind};
@@ -20,41 +22,45 @@ const DRAIN_BYTES: usize = 64 << 20;
 /// The longest time for which the body of a refused request is read.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
-/// Reads a whole body of at most `max_bytes`. The server's memory budget does not count this body, so
-/// `max_bytes` must be small.
-pub(super) async fn read(
-    chunks: &mut BodyDataStream,
-    max_bytes: usize,
-    timeout: Duration,
-) -> Result<Bytes, ApiError> {
+/// Reads the whole JSON of a request. The server's memory budget counts the JSON until it is dropped.
+pub(super) async fn read(api: &ApiState, chunks: &mut BodyDataStream) -> Result<Bytes, ApiError> {
+    let (max_bytes, timeout) = (api.shared.settings.json_bytes, api.shared.settings.body_timeout);
+    let mut reservation = api.shared.pipeline.sources.memory.reserve();
     let mut whole = BytesMut::new();
+    let mut pieces = PieceLimit::default();
     let reading = async {
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|error| cut_off().with_source(error))?;
+            pieces.count(chunk.len())?;
             if whole.len() + chunk.len() > max_bytes {
                 return Err(too_large("the request's JSON", max_bytes));
             }
+            reservation.grow(chunk.len())?;
             whole.extend_from_slice(&chunk);
+            consume_budget().await;
         }
         Ok(())
     };
     tokio::time::timeout(timeout, reading).await.unwrap_or_else(|_| Err(too_slow(timeout)))?;
-    Ok(whole.freeze())
+    Ok(reservation.attach_to(whole.freeze()))
 }
 
 /// Reads a body that is a JSON object. An empty body and an empty JSON array count as an empty object, and a
 /// byte-order mark is skipped.
 pub(super) async fn json(api: &ApiState, request: Request) -> Result<Map<String, Value>, ApiError> {
-    let settings = &api.shared.settings;
     let mut chunks = request.into_body().into_data_stream();
-    let bytes = match read(&mut chunks, settings.json_bytes, settings.body_timeout).await {
+    let bytes = match read(api, &mut chunks).await {
         Ok(bytes) => bytes,
         Err(error) => {
             drain(&mut chunks, &error).await;
             return Err(error);
         }
     };
-    let bytes = without_byte_order_mark(&bytes);
+    api.shared.pipeline.threads.run(bytes.len(), move || parse_object(&bytes)).await?
+}
+
+fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    let bytes = without_byte_order_mark(bytes);
     if bytes.trim_ascii().is_empty() {
         return Ok(Map::new());
     }
@@ -73,12 +79,14 @@ pub(super) async fn drain(chunks: &mut BodyDataStream, error: &ApiError) {
         return;
     }
     let mut n_bytes = 0;
+    let mut pieces = PieceLimit::default();
     let reading = async {
         while let Some(Ok(chunk)) = chunks.next().await {
             n_bytes += chunk.len();
-            if n_bytes > DRAIN_BYTES {
+            if n_bytes > DRAIN_BYTES || pieces.count(chunk.len()).is_err() {
                 return;
             }
+            consume_budget().await;
         }
     };
     // A timeout is not an error: the server sends its answer although the client still sends the body. Such a

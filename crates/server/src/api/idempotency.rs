@@ -54,8 +54,8 @@ pub(super) async fn begin(
     key: String,
     fingerprint: Fingerprint,
 ) -> Result<KeyState, ApiError> {
-    let sha256 =
-        tokio::task::spawn_blocking(move || fingerprint.sha256()).await.map_err(ApiError::internal)?;
+    let threads = &api.shared.pipeline.threads;
+    let sha256 = threads.run(fingerprint.n_bytes(), move || fingerprint.sha256()).await?;
     let request = IdempotentRequest { account, key, sha256, id };
     let conflict = |message: &str| Err(ApiError::new(ErrorKind::Conflict, message));
     match api.shared.ledger.begin_idempotent(&request).await? {
@@ -89,6 +89,11 @@ impl Fingerprint {
             Source::Stored { .. } | Source::Url { .. } => None,
         };
         Self { kind, json: json.clone(), file }
+    }
+
+    /// Returns the number of bytes that are hashed.
+    fn n_bytes(&self) -> usize {
+        self.json.len() + self.file.as_ref().map_or(0, |(file, _)| file.len())
     }
 
     /// Returns one SHA-256 of all parts of a request. The length of each part is hashed before the part, so

@@ -49,9 +49,14 @@ pub(super) async fn test(
     request: Request,
 ) -> Result<ApiResponse, ApiResponse> {
     let fields = body::json(&api, request).await?;
-    // The body of the request gets the same checks as the object `webhook` of an image request.
-    let as_request = json!({ "webhook": Value::Object(fields) }).to_string();
-    let spec = request::parse(as_request.as_bytes(), RequestKind::Upload, false).map_err(ApiError::from)?;
+    // The body of the request gets the same checks as the object `webhook` of an image request. Its size is
+    // not known here, so it is parsed as if it were large.
+    let parse = move || {
+        let as_request = json!({ "webhook": Value::Object(fields) }).to_string();
+        request::parse(as_request.as_bytes(), RequestKind::Upload, false)
+    };
+    let parsed = api.shared.pipeline.threads.run(usize::MAX, parse).await.map_err(ApiError::from)?;
+    let spec = parsed.map_err(ApiError::from)?;
     let webhook = spec.webhook.ok_or_else(|| ApiError::invalid("url is required"))?;
     let target = TestTarget { account: account.id, id, url: &webhook.url, headers: &webhook.headers };
     let tested = api.shared.dispatcher.send_test(target).await.map_err(ApiError::from)?;

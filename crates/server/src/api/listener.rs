@@ -17,6 +17,7 @@ use axum::Router;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use pixaven_net::PacedStream;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -129,13 +130,13 @@ async fn accept(
 }
 
 async fn serve_connection(
-    stream: impl AsyncRead + AsyncWrite + Send + 'static,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     router: Router,
     timeouts: ConnectionTimeouts,
     connection: Arc<Connection>,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
-    let mut stream = TimeoutStream::new(stream);
+    let mut stream = TimeoutStream::new(PacedStream::new(stream));
     stream.set_write_timeout(Some(timeouts.write));
     let stream = TrackedStream::new(Box::pin(stream), Arc::clone(&connection));
     let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {

@@ -9,31 +9,40 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::BodyDataStream;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::Stream;
 use http::{HeaderMap, header};
 use multer::{Field, Multipart};
+use pixaven_net::{PieceLimit, TooManyPieces};
+use tokio::task::coop::consume_budget;
 
 use super::body::{cut_off, too_large, too_slow};
 use super::error::{ApiError, ErrorKind};
-use crate::work::memory_budget::MemoryReservation;
+use crate::work::memory_budget::{BudgetExceeded, MemoryBudget, MemoryReservation};
 
 /// The largest number of parts that the body of an upload may have. A part that is neither `file` nor `data`
 /// is read and discarded.
 const N_PARTS_MAX: usize = 16;
 
 /// The largest number of bytes that the multipart parser may read without finding a boundary or the end of a
-/// part's headers.
-const UNPARSED_MAX_BYTES: usize = 512 << 10;
+/// part's headers. The parser searches all these bytes again after each piece of the body.
+const UNPARSED_MAX_BYTES: usize = 256 << 10;
+
+/// The memory that reading an upload takes besides the parts of the upload, in bytes: the buffers of the
+/// connection and of the multipart parser.
+const BUFFERS_BYTES: usize = UNPARSED_MAX_BYTES;
 
 /// A parsed upload.
 pub(super) struct Upload {
     /// The image.
     pub(super) file: Bytes,
+    /// The reservation that counts the memory of `file`.
+    pub(super) reservation: MemoryReservation,
     /// The file name of the image as the client sent it, if the client sent one. Folder names and control
     /// characters in this name are not removed yet.
     pub(super) name: Option<String>,
-    /// The JSON of the request. It has zero bytes if the body has no part `data`.
+    /// The JSON of the request. It has zero bytes if the body has no part `data`. Its memory is counted until
+    /// it is dropped.
     pub(super) data: Bytes,
 }
 
@@ -44,28 +53,35 @@ pub(super) struct UploadLimits {
     pub(super) timeout: Duration,
 }
 
-/// Reads and parses an upload within its limits. The memory reservation `reservation` grows as the bytes of
-/// the image arrive.
+/// Reads and parses an upload within its limits. The budget `memory` counts the bytes of the upload as they
+/// arrive.
 pub(super) async fn read(
     headers: &HeaderMap,
     chunks: &mut BodyDataStream,
     limits: &UploadLimits,
-    reservation: &mut MemoryReservation,
+    memory: &MemoryBudget,
 ) -> Result<Upload, ApiError> {
     let boundary = boundary(headers)?;
+    let mut buffers = memory.reserve();
+    buffers.grow(BUFFERS_BYTES)?;
     let unparsed = Arc::new(AtomicUsize::new(0));
-    let paced = PacedBody { chunks, unparsed: Arc::clone(&unparsed), yields_next: false };
+    let pieces = PieceLimit::default();
+    let paced = PacedBody { chunks, unparsed: Arc::clone(&unparsed), pieces, yields_next: false };
     let mut parts = Parts { multipart: Multipart::new(paced, boundary), unparsed };
-    let reading = read_parts(&mut parts, limits, reservation);
+    let reading = read_parts(&mut parts, limits, memory, content_length(headers));
     tokio::time::timeout(limits.timeout, reading).await.unwrap_or_else(|_| Err(too_slow(limits.timeout)))
 }
 
 async fn read_parts(
     parts: &mut Parts<'_>,
     limits: &UploadLimits,
-    reservation: &mut MemoryReservation,
+    memory: &MemoryBudget,
+    content_length: usize,
 ) -> Result<Upload, ApiError> {
     let (mut file, mut name, mut data) = (None, None, Bytes::new());
+    let (mut reservation, mut data_reservation) = (memory.reserve(), memory.reserve());
+    let unparsed = Arc::clone(&parts.unparsed);
+    let unparsed = &*unparsed;
     let mut n_parts = 0;
     while let Some(part) = parts.next().await? {
         n_parts += 1;
@@ -76,13 +92,13 @@ async fn read_parts(
         match part.name() {
             Some("file") if file.is_none() => {
                 name = part.file_name().filter(|name| !name.is_empty()).map(str::to_owned);
-                file = Some(
-                    read_part(part, &parts.unparsed, "the image", limits.file_bytes, Some(&mut *reservation))
-                        .await?,
-                );
+                let mut bytes = PartBytes::new("the image", limits.file_bytes, &mut reservation);
+                bytes.allocate(content_length)?;
+                file = Some(read_part(part, unparsed, bytes).await?);
             }
             Some("data") if data.is_empty() => {
-                data = read_part(part, &parts.unparsed, "the part data", limits.data_bytes, None).await?;
+                let bytes = PartBytes::new("the part data", limits.data_bytes, &mut data_reservation);
+                data = read_part(part, unparsed, bytes).await?;
             }
             Some(twice @ ("file" | "data")) => {
                 return Err(ApiError::new(
@@ -91,42 +107,65 @@ async fn read_parts(
                 ));
             }
             _ => {
-                read_part(
-                    part,
-                    &parts.unparsed,
-                    "a part that is neither file nor data",
-                    limits.data_bytes,
-                    None,
-                )
-                .await?;
+                let (what, mut other) = ("a part that is neither file nor data", memory.reserve());
+                read_part(part, unparsed, PartBytes::new(what, limits.data_bytes, &mut other)).await?;
             }
         }
     }
     let file = file.ok_or_else(|| {
         ApiError::new(ErrorKind::MalformedRequest, "the upload has no part named file, which holds the image")
     })?;
-    Ok(Upload { file, name, data })
+    Ok(Upload { file, reservation, name, data: data_reservation.attach_to(data) })
+}
+
+/// Returns the length of the body that the client announces, or 0 if the client announces none.
+fn content_length(headers: &HeaderMap) -> usize {
+    let value = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    value.and_then(|value| value.parse().ok()).unwrap_or(0)
+}
+
+/// The bytes of one part that have arrived so far.
+struct PartBytes<'a> {
+    bytes: Vec<u8>,
+    what: &'static str,
+    max_bytes: usize,
+    reservation: &'a mut MemoryReservation,
+}
+
+impl<'a> PartBytes<'a> {
+    /// `what` names the part in messages.
+    fn new(what: &'static str, max_bytes: usize, reservation: &'a mut MemoryReservation) -> Self {
+        Self { bytes: Vec::new(), what, max_bytes, reservation }
+    }
+
+    /// Allocates a buffer for a part of `n_bytes` bytes. The operating system provides the memory of the
+    /// buffer only when bytes are written to it.
+    fn allocate(&mut self, n_bytes: usize) -> Result<(), ApiError> {
+        self.bytes.try_reserve_exact(n_bytes.min(self.max_bytes)).map_err(|_| BudgetExceeded.into())
+    }
+
+    fn append(&mut self, chunk: &[u8]) -> Result<(), ApiError> {
+        if self.bytes.len() + chunk.len() > self.max_bytes {
+            return Err(too_large(self.what, self.max_bytes));
+        }
+        self.reservation.grow(chunk.len())?;
+        self.bytes.try_reserve(chunk.len()).map_err(|_| BudgetExceeded)?;
+        self.bytes.extend_from_slice(chunk);
+        Ok(())
+    }
 }
 
 async fn read_part(
     mut part: Field<'_>,
     unparsed: &AtomicUsize,
-    what: &str,
-    max_bytes: usize,
-    mut reservation: Option<&mut MemoryReservation>,
+    mut bytes: PartBytes<'_>,
 ) -> Result<Bytes, ApiError> {
-    let mut whole = BytesMut::new();
     while let Some(chunk) = part.chunk().await.map_err(malformed)? {
         unparsed.store(0, Relaxed);
-        if whole.len() + chunk.len() > max_bytes {
-            return Err(too_large(what, max_bytes));
-        }
-        if let Some(reservation) = &mut reservation {
-            reservation.grow(chunk.len())?;
-        }
-        whole.extend_from_slice(&chunk);
+        bytes.append(&chunk)?;
+        consume_budget().await;
     }
-    Ok(whole.freeze())
+    Ok(bytes.bytes.into())
 }
 
 /// The multipart parser of a body, and the number of bytes that the parser has read since it last returned a
@@ -151,6 +190,7 @@ impl<'a> Parts<'a> {
 struct PacedBody<'a> {
     chunks: &'a mut BodyDataStream,
     unparsed: Arc<AtomicUsize>,
+    pieces: PieceLimit,
     /// Whether the next poll returns `Pending` and reads nothing. This pause makes the multipart parser
     /// process one piece of the body before it reads the next piece.
     yields_next: bool,
@@ -168,6 +208,7 @@ impl Stream for PacedBody<'_> {
         self.yields_next = true;
         Poll::Ready(piece.map(|piece| {
             let piece = piece?;
+            self.pieces.count(piece.len())?;
             let n_unparsed = self.unparsed.fetch_add(piece.len(), Relaxed) + piece.len();
             if n_unparsed > UNPARSED_MAX_BYTES { Err(NoBoundary.into()) } else { Ok(piece) }
         }))
@@ -194,6 +235,9 @@ fn boundary(headers: &HeaderMap) -> Result<String, ApiError> {
 
 fn malformed(error: multer::Error) -> ApiError {
     match &error {
+        multer::Error::StreamReadFailed(cause) if cause.is::<TooManyPieces>() => {
+            ApiError::new(ErrorKind::MalformedRequest, cause.to_string())
+        }
         multer::Error::StreamReadFailed(cause) if cause.is::<NoBoundary>() => {
             ApiError::new(ErrorKind::MalformedRequest, format!("the multipart body has {NoBoundary}"))
         }

@@ -153,27 +153,37 @@ async fn receive(
     binary_header: bool,
 ) -> Result<Received, Refusal> {
     let account = api.authenticate(headers).await?.id;
-    let settings = &api.shared.settings;
     match kind {
         RequestKind::Fetch => {
-            let json = body::read(chunks, settings.json_bytes, settings.body_timeout).await?;
-            let spec = request::parse(&json, kind, binary_header)
-                .map_err(|error| Refusal::of_request(error, &json))?;
+            let json = body::read(api, chunks).await?;
+            let spec = parse(api, &json, kind, binary_header).await?;
             let source = Source::of_url(&spec)?;
             Ok(Received { account, json, spec, source, ticket: None })
         }
         RequestKind::Upload => {
             let ticket = Some(admission::admit_upload(api, headers)?);
-            let mut reservation = api.shared.pipeline.sources.memory.reserve();
-            let limits = settings.upload_limits();
-            let upload = multipart::read(headers, chunks, &limits, &mut reservation).await?;
-            let spec = request::parse(&upload.data, kind, binary_header)
-                .map_err(|error| Refusal::of_request(error, &upload.data))?;
+            let limits = api.shared.settings.upload_limits();
+            let memory = &api.shared.pipeline.sources.memory;
+            let upload = multipart::read(headers, chunks, &limits, memory).await?;
+            let spec = parse(api, &upload.data, kind, binary_header).await?;
             let name = upload.name.as_deref().and_then(file_name::clean);
-            let source = Source::Upload { bytes: upload.file, name, reservation };
+            let source = Source::Upload { bytes: upload.file, name, reservation: upload.reservation };
             Ok(Received { account, json: upload.data, spec, source, ticket })
         }
     }
+}
+
+/// Parses the JSON of a request. Large JSON is parsed outside of the threads that serve connections.
+async fn parse(
+    api: &ApiState,
+    json: &Bytes,
+    kind: RequestKind,
+    binary_header: bool,
+) -> Result<Spec, Refusal> {
+    let (n_bytes, json) = (json.len(), json.clone());
+    let parse =
+        move || request::parse(&json, kind, binary_header).map_err(|error| Refusal::of_request(error, &json));
+    api.shared.pipeline.threads.run(n_bytes, parse).await?
 }
 
 /// Processes an image while the client waits. The result is stored even if the answer contains the image
@@ -202,6 +212,7 @@ async fn process_now(api: &ApiState, request: ImageRequest) -> Result<ApiRespons
 /// is committed.
 async fn accept(api: &ApiState, request: ImageRequest) -> Result<ApiResponse, ApiError> {
     let webhook = request.spec.webhook.as_ref().ok_or_else(|| ApiError::internal("no webhook"))?;
+    let n_json_bytes = request.json.len();
     let webhook = new_webhook(webhook);
     // An accepted request does not wait for a worker here. Its job gets its own ticket.
     drop(request.ticket);
@@ -218,9 +229,12 @@ async fn accept(api: &ApiState, request: ImageRequest) -> Result<ApiResponse, Ap
         }
         Source::Stored { .. } | Source::Url { .. } => InputRef::Url,
     };
-    let json = String::from_utf8(request.json.to_vec()).map_err(ApiError::internal)?;
-    let stored = StoredRequest { kind: request.kind, base_url: request.base_url, request: json };
-    let spec = serde_json::to_string(&stored).map_err(ApiError::internal)?;
+    let (kind, base_url, json) = (request.kind, request.base_url, request.json);
+    let serialize = move || {
+        let request = String::from_utf8(json.to_vec()).map_err(ApiError::internal)?;
+        serde_json::to_string(&StoredRequest { kind, base_url, request }).map_err(ApiError::internal)
+    };
+    let spec = pipeline.threads.run(n_json_bytes, serialize).await??;
     let content = input.content().cloned();
     let accepted = NewRequest { id: request.id, account: request.account, spec, input, webhook };
     let written = api.shared.ledger.accept(accepted).await;

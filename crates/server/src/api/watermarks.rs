@@ -25,12 +25,11 @@ pub(super) async fn add(State(api): State<ApiState>, request: Request) -> Result
     let (head, body) = request.into_parts();
     let mut chunks = body.into_data_stream();
     let pipeline = &api.shared.pipeline;
-    let mut reservation = pipeline.sources.memory.reserve();
     let received = async {
         let account = api.authenticate(&head.headers).await?.id;
         let limits = api.shared.settings.upload_limits();
         let ticket = admission::admit_upload(&api, &head.headers)?;
-        let upload = multipart::read(&head.headers, &mut chunks, &limits, &mut reservation).await?;
+        let upload = multipart::read(&head.headers, &mut chunks, &limits, &pipeline.sources.memory).await?;
         Ok::<_, ApiError>((account, upload, ticket))
     };
     let (account, upload, ticket) = match received.await {

@@ -44,6 +44,7 @@ pub(super) fn outcome(result: &Result<HttpResponse, NetError>) -> Result<Outcome
             | NetError::InvalidUrl(_)
             | NetError::TooLarge { .. }
             | NetError::Encoding(_)
+            | NetError::TooManyPieces(_)
             | NetError::OutOfMemoryBudget
             | NetError::Status(_)
             | NetError::TooManyRedirects { .. },

@@ -18,6 +18,7 @@ use super::result_names::{output_name, utc_day};
 use super::sandbox::{Sandbox, Ticket, WorkerInput};
 use super::source::{Source, Sources};
 use super::watermarks::Watermarks;
+use crate::runtime::blocking::BlockingThreads;
 
 /// The components through which every image passes. A clone is cheap.
 #[derive(Clone)]
@@ -30,6 +31,8 @@ pub struct Pipeline {
     pub watermarks: Watermarks,
     /// Stores results.
     pub blobs: Blobs,
+    /// Runs computations that take long, such as parsing a large request.
+    pub threads: BlockingThreads,
     /// The time for which a result is kept, in milliseconds.
     pub keep_results_ms: i64,
     /// The clock that gives the current time.
@@ -61,7 +64,7 @@ pub struct ProcessedImage {
     pub output: FileInfo,
     /// The output's file name.
     pub output_name: String,
-    /// The output.
+    /// The output. Its memory counts against the budget of the caller until it is dropped.
     pub bytes: Bytes,
     /// Warnings for the client about parts of the request that the server ignored or could not carry out.
     pub warnings: Vec<String>,
@@ -126,13 +129,16 @@ impl Pipeline {
             source.name.unwrap_or_else(|| format!("image.{}", processed.input.format.extension()));
         let output_name = output_name(&input_name, processed.input.format, processed.output.format);
         let warnings = spec.warnings.iter().cloned().chain(processed.warnings).collect();
+        // The input is released before the result is counted, so that the memory of the input is free for it.
+        drop((input, source.bytes, source.reservation, watermark));
+        let bytes = self.sources.memory_of(caller).count(processed.bytes.into());
         Ok(ProcessedImage {
             input: processed.input,
             faces: processed.faces,
             input_name,
             output: processed.output,
             output_name,
-            bytes: processed.bytes.into(),
+            bytes,
             warnings,
         })
     }

@@ -60,13 +60,14 @@ pub struct SourceBytes {
     /// The file name of the image, without parts that are unsafe in URLs and headers. `None` if the source
     /// has no name.
     pub name: Option<String>,
-    _reservation: MemoryReservation,
+    /// The reservation that counts the memory of `bytes`.
+    pub reservation: MemoryReservation,
 }
 
 impl SourceBytes {
     /// Combines bytes with the reservation that counts their memory.
     pub fn new(bytes: Bytes, name: Option<String>, reservation: MemoryReservation) -> Self {
-        Self { bytes, name, _reservation: reservation }
+        Self { bytes, name, reservation }
     }
 }
 
@@ -116,8 +117,8 @@ impl Sources {
         caller: Caller,
     ) -> Result<SourceBytes, WorkError> {
         let mut reservation = self.memory_of(caller).reserve();
-        let mut reserve = |n_bytes| reservation.grow(n_bytes).is_ok();
-        let fetched = self.net.fetch(url, header_map(headers)?, self.limits, &mut reserve).await;
+        let mut hold = |n_bytes| reservation.resize(n_bytes).is_ok();
+        let fetched = self.net.fetch(url, header_map(headers)?, self.limits, &mut hold).await;
         let fetched = fetched.map_err(|source| {
             if let NetError::BlockedAddress { .. } = source {
                 // If the setting `network.terse` is on, the answer to the client does not name the rule that

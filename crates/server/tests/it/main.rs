@@ -11,6 +11,7 @@ mod cut_off_images;
 mod dead_network;
 mod demo;
 mod downloads;
+mod hostile_bytes;
 mod idempotency;
 mod image_workers;
 mod layers;

@@ -1,10 +1,11 @@
 //! Converts errors of other modules, such as the ledger or the image pipeline, into errors of the API:
 //! chooses the kind of each error and the message for the client.
 
-use pixaven_net::{EncodingError, NetError};
+use pixaven_net::{EncodingError, NetError, TooManyPieces};
 
 use super::{ApiError, ErrorKind};
 use crate::delivery::TestDeliveryError;
+use crate::runtime::blocking::ComputationError;
 use crate::work::error::{Cause, ImageError, ImageFault, LimitExceeded, WorkError};
 use crate::work::memory_budget::BudgetExceeded;
 use crate::work::request::RequestError;
@@ -52,6 +53,18 @@ impl From<RequestError> for ApiError {
             RequestError::Malformed(text) => Self::new(ErrorKind::MalformedRequest, text),
             RequestError::Invalid(text) => Self::invalid(text),
         }
+    }
+}
+
+impl From<ComputationError> for ApiError {
+    fn from(error: ComputationError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<TooManyPieces> for ApiError {
+    fn from(error: TooManyPieces) -> Self {
+        Self::new(ErrorKind::MalformedRequest, error.to_string())
     }
 }
 
@@ -146,9 +159,10 @@ fn fetch_failed(attribute: &str, error: NetError) -> ApiError {
         NetError::TooLarge { .. } | NetError::Encoding(EncodingError::Ratio { .. }) => {
             ErrorKind::BodyTooLarge
         }
-        NetError::Encoding(_) | NetError::Status(_) | NetError::TooManyRedirects { .. } => {
-            ErrorKind::SourceRefused
-        }
+        NetError::Encoding(_)
+        | NetError::TooManyPieces(_)
+        | NetError::Status(_)
+        | NetError::TooManyRedirects { .. } => ErrorKind::SourceRefused,
         NetError::InvalidUrl(_) => ErrorKind::InvalidRequest,
         NetError::BlockedAddress { .. }
         | NetError::Dns(_)
@@ -181,6 +195,7 @@ pub(in crate::api) fn net_error_text(error: &NetError) -> String {
             "the host hung up or answered something that is not HTTP".to_owned()
         }
         NetError::TooLarge { limit_bytes } => format!("the answer has more than {limit_bytes} bytes"),
+        NetError::TooManyPieces(error) => format!("the answer of the host cannot be read: {error}"),
         NetError::Encoding(error) => format!("the answer of the host cannot be decoded: {error}"),
         NetError::OutOfMemoryBudget => "the server has no room for the image at the moment".to_owned(),
         NetError::Status(status) => format!("the host answered with status {status}"),

@@ -34,6 +34,12 @@ impl Warnings {
         name: &str,
         known: impl IntoIterator<Item = &'a str>,
     ) {
+        if self.list.len() == MAX_WARNINGS {
+            // The comparison with all known names would cost several microseconds for each unknown name, and
+            // a request may have 100,000 of them.
+            self.n_more += 1;
+            return;
+        }
         let abbreviated: String = name.chars().take(MAX_NAME_CHARS).collect();
         let ignored = format!("{} is unknown and was ignored", attribute_path(path, &abbreviated));
         self.add(match spelling::suggestion(name, known) {

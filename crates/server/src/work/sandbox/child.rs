@@ -209,7 +209,10 @@ impl Child {
         }
         let mut head = vec![0; head_bytes];
         self.replies.read_exact(&mut head).await?;
+        // The buffer has the exact size, so that it never grows by copying. The system provides its memory
+        // only when bytes arrive.
         let mut body = Vec::new();
+        body.try_reserve_exact(body_bytes).map_err(io::Error::other)?;
         let n_read = (&mut self.replies).take(body_bytes as u64).read_to_end(&mut body).await?;
         if n_read < body_bytes {
             return Err(io::ErrorKind::UnexpectedEof.into());

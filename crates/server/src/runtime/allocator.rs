@@ -1,0 +1,25 @@
+//! Makes the allocator of glibc return large buffers to the operating system as soon as they are freed. This
+//! is the only module of the server with `unsafe` code. ADR 22 compares this setting with other allocators.
+
+/// The size from which glibc allocates a buffer as a memory mapping of its own, in bytes.
+///
+/// This is the default, but glibc raises its default up to 32 MiB when a program frees a larger mapping.
+/// Larger buffers then come from heaps, which keep the freed memory, and grow by copying instead of by
+/// remapping.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const MAPPED_BYTES: i32 = 128 << 10;
+
+/// Sets the size from which buffers are returned to the system. On systems without glibc, the function does
+/// nothing. Must be called while the process has only one thread.
+pub fn return_large_buffers() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        #[expect(unsafe_code, reason = "glibc offers this setting only as a C function")]
+        // SAFETY: `mallopt` takes two integers and changes only settings of the allocator. The process has
+        // one thread, so no other thread allocates memory at the same time.
+        let is_set = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_BYTES) };
+        if is_set == 0 {
+            tracing::warn!("the allocator refused its setting; the server may keep freed memory");
+        }
+    }
+}
