@@ -1,5 +1,5 @@
 //! Reads the size of an image from its first bytes, without decoding: the server estimates with it how long
-//! an image will take. No memory is allocated, nothing is decompressed, and at most [`SCANNED_BYTES`] are
+//! an image will take. No memory is allocated, nothing is decompressed, and at most `SCANNED_BYTES` are
 //! read, so that a hostile file costs the server no more than a few microseconds.
 //!
 //! The numbers are those that the file claims. They are good enough for the order in which images are
