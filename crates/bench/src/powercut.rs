@@ -55,7 +55,8 @@ use crate::webhook_receiver::WebhookReceiver;
 /// A file system in memory, on which images are written and opened faster than on a disk.
 const MEMORY: &str = "/dev/shm";
 
-/// The most damaged images that are described. More are not useful, because they usually have the same cause.
+/// The largest number of damaged disk images that are described. More descriptions are not useful, because
+/// damaged images usually have the same cause.
 const N_DESCRIBED: usize = 10;
 
 #[derive(Args)]
@@ -63,26 +64,26 @@ pub(crate) struct PowercutArgs {
     /// The number of requests in each of the two recordings.
     #[arg(long, default_value_t = 36)]
     requests: usize,
-    /// Check only a random sample of this many images.
+    /// Check only a random sample of this many disk images.
     #[arg(long, value_name = "N")]
     images: Option<usize>,
-    /// Start the real server on this many images.
+    /// Start the real server on this many disk images.
     #[arg(long, value_name = "N", default_value_t = 100)]
     servers: usize,
-    /// The number of images of the negative control.
+    /// The number of disk images that are made from the recordings without flushes (the negative control).
     #[arg(long, value_name = "N", default_value_t = 300)]
     control_images: usize,
-    /// The seed of the random choices. The same recording and the same seed give the same images.
+    /// The seed of the random choices. The same recording and the same seed give the same disk images.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The number of images that are checked at the same time.
+    /// The number of disk images that are checked at the same time.
     #[arg(long, default_value_t = 2)]
     lanes: usize,
     #[command(flatten)]
     server: ServerArgs,
 }
 
-/// Makes the recordings, checks their images, and repeats both without flushes.
+/// Makes the recordings, checks their disk images, and repeats both steps with flushes that do nothing.
 pub(crate) async fn run(args: &PowercutArgs) -> anyhow::Result<Report> {
     ensure!(args.requests > 0 && args.lanes > 0, "--requests and --lanes are above zero");
     strace::ensure_installed().await?;
@@ -148,9 +149,9 @@ fn work_directory() -> anyhow::Result<TempDir> {
 
 struct Run<'a> {
     args: &'a PowercutArgs,
-    /// The directory in which images are written.
+    /// The directory in which disk images are written.
     work: &'a Path,
-    /// The directory in which damaged images are kept.
+    /// The directory in which damaged disk images are kept.
     kept: Option<&'a Path>,
 }
 
@@ -161,13 +162,14 @@ struct Lane {
     seed: u64,
     directory: PathBuf,
     kept: Option<PathBuf>,
-    /// The digests of all checked images, with the number of answers that came before.
+    /// The digests of all checked disk images, each with the number of answers that came before the power
+    /// cut.
     checked: Arc<Mutex<HashSet<(u64, usize)>>>,
     label: &'static str,
 }
 
 impl Run<'_> {
-    /// Checks up to `limit` images of the recordings.
+    /// Checks up to `limit` disk images of the recordings.
     async fn check_images(
         &self,
         recordings: &[Arc<Recording>; 2],
@@ -200,8 +202,8 @@ impl Run<'_> {
         Ok(figures)
     }
 
-    /// Starts the real server on a sample of the images of a recording. Returns the number of servers, and
-    /// how many of them lost something.
+    /// Starts the real server on a sample of the disk images of a recording. Returns the number of started
+    /// servers, and how many of these servers lost something.
     async fn start_servers(
         &self,
         recording: &Recording,

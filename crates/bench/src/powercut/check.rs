@@ -1,5 +1,6 @@
-//! Checks the data directory of an image without a server: opens the ledger as a server does, and joins its
-//! rows and files with what the recorded server had answered before the power cut.
+//! Checks a disk image (a copy of the data directory as it may be after a power cut) without a server: opens
+//! the ledger as a server does, and joins the rows of the ledger with the files and with what the recorded
+//! server had answered before the power cut.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -22,11 +23,11 @@ pub(super) struct Obligations<'a> {
     requests: &'a HashMap<Uuid, SentRequest>,
     /// The ids of the requests whose answer the server had begun to send.
     pub(super) answered: HashSet<Uuid>,
-    /// Whether the API key had been printed.
+    /// Whether `pixaven keys create` had printed the API key before the power cut.
     has_key: bool,
 }
 
-/// What is wrong with an image, by kind.
+/// The damage of a disk image, by kind.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Damage {
     /// Answered requests that are missing, and a missing API key.
@@ -37,11 +38,11 @@ pub(super) struct Damage {
     pub(super) wrong_bytes: Vec<String>,
 }
 
-/// The webhooks in an image that the server must still send. `None` if the image has no ledger.
+/// The webhooks in a disk image that the server must still send. `None` if the disk image has no ledger.
 pub(super) type Unsent = Option<HashSet<Uuid>>;
 
 impl<'a> Obligations<'a> {
-    /// Returns what the server owes after a power cut that comes just after the line `line` of the trace.
+    /// Returns what must be in the data directory after a power cut just after the line `line` of the trace.
     pub(super) fn at(recording: &'a Recording, line: usize) -> Self {
         let answered = recording.answered.iter().filter(|(_, begin)| **begin <= line).map(|(id, _)| *id);
         Self {
@@ -60,7 +61,8 @@ impl<'a> Obligations<'a> {
         self.has_key
     }
 
-    /// Returns the answered requests that have an idempotency key. The server must not do them again.
+    /// Returns the answered requests that have an idempotency key. The server must not process these requests
+    /// again.
     pub(super) fn repeatable(&self) -> impl Iterator<Item = (Uuid, &'a SentRequest)> {
         let answered = self.answered.iter().map(|id| (*id, &self.requests[id]));
         answered.filter(|(_, request)| request.idempotency_key.is_some())
@@ -87,7 +89,7 @@ impl Damage {
     }
 }
 
-/// Checks the data directory of an image. Returns what is wrong, and the webhooks that must still be sent.
+/// Checks the data directory of a disk image. Returns the damage, and the webhooks that must still be sent.
 pub(super) async fn check(data_dir: &Path, owed: &Obligations<'_>) -> anyhow::Result<(Damage, Unsent)> {
     let mut damage = Damage::default();
     let database = data_dir.join("pixaven.db");

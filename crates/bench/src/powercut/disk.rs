@@ -135,7 +135,8 @@ impl Disk {
         Ok(())
     }
 
-    /// Ends all flushes whose call ended in the line `line`. What they flushed is durable from now on.
+    /// Ends all flushes whose call ended in the line `line`. The flushed changes are durable from this line
+    /// on.
     pub(super) fn end_flushes(&mut self, line: usize) {
         let (ended, running) = self.flushes.iter().partition(|flush| flush.end == line);
         self.flushes = running;

@@ -81,7 +81,7 @@ pub(super) enum EventKind {
 }
 
 impl EventKind {
-    /// Returns whether this may change the names in a directory.
+    /// Returns whether this kind of event may change the names in a directory.
     pub(super) fn is_of_a_name(&self) -> bool {
         match self {
             Self::Open { .. } | Self::CreateDirectory { .. } => true,
@@ -229,7 +229,7 @@ impl<'a> EventReader<'a> {
     }
 }
 
-/// Makes an event of two paths, which must both be recorded or both not.
+/// Makes an event of two paths. Either both paths or neither path must be part of the recording.
 fn both(
     from: Option<PathBuf>,
     to: Option<PathBuf>,
@@ -249,7 +249,7 @@ pub(super) fn is_recorded(relative: &Path) -> bool {
     is_inside && !relative.to_string_lossy().ends_with(SHARED_INDEX)
 }
 
-/// Returns the id in the beginning of an HTTP response, if this is one and the id is in its first part.
+/// Returns the id in the data of a write, if the data begin an HTTP response and contain the id.
 fn answered_id(sent: &[u8]) -> Option<Uuid> {
     const KEY: &[u8] = b"\"id\":\"";
     if !sent.starts_with(b"HTTP/1.1 20") {

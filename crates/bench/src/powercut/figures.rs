@@ -1,4 +1,4 @@
-//! The figures of the tool: what was recorded, and what was found in the images.
+//! The figures of the tool `powercut`: what was recorded, and what was found in the disk images.
 
 use serde::Serialize;
 
@@ -13,11 +13,11 @@ pub(super) struct Figures {
     pub(super) recordings: Vec<RecordingFigures>,
     #[serde(flatten)]
     pub(super) images: ImageFigures,
-    /// Images on which the real server was started.
+    /// The number of disk images on which the real server was started.
     pub(super) servers: usize,
-    /// Images on which the real server lost something.
+    /// The number of disk images on which the real server lost something.
     pub(super) bad_servers: usize,
-    /// The negative control.
+    /// The figures of the negative control: the disk images of a server whose flushes do nothing.
     pub(super) control: ImageFigures,
 }
 
@@ -33,16 +33,18 @@ pub(super) struct RecordingFigures {
     pub(super) answers: usize,
 }
 
-/// What was found in images.
+/// What was found in disk images, each a copy of the data directory as it may be after a power cut.
 #[derive(Default, Serialize)]
 pub(super) struct ImageFigures {
-    /// Images that differ from all others, or come after more answers.
+    /// The number of checked disk images. Two equal disk images both count if they come after different
+    /// numbers of answers.
     pub(super) images: usize,
-    /// Planned images that are the same as an earlier one.
+    /// The number of planned disk images that were not checked, because an equal disk image was checked
+    /// before.
     pub(super) repeated: usize,
-    /// Images in which something is lost or damaged.
+    /// The number of disk images in which something is lost or damaged.
     pub(super) bad_images: usize,
-    /// Answered requests that are missing, summed over all images.
+    /// The number of answered requests and API keys that are missing, summed over all disk images.
     pub(super) lost: usize,
     /// Errors in databases.
     pub(super) corrupt: usize,

@@ -1,5 +1,5 @@
-//! Makes images: the files and directories that may be on the disk after a power cut. An image has all durable
-//! changes, and some of the changes that were not flushed yet.
+//! Makes disk images. A disk image is a copy of the data directory as it may be after a power cut: it has all
+//! durable changes, and some of the changes that were not flushed yet.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::disk::{Change, Disk, FileSystem, Node, NodeId, ROOT};
 
-/// The probabilities with which an unflushed change or piece is on the disk. An image uses one of them.
+/// The probabilities with which an unflushed change or piece is on the disk. Each disk image uses one of
+/// these probabilities.
 const PROBABILITIES: [f64; 3] = [0.1, 0.5, 0.9];
 
 /// Which of the unflushed changes are on the disk.
@@ -22,18 +23,19 @@ pub(super) enum Survivors {
     Contents,
     /// A random part of the changes, each as a whole.
     SomeChanges,
-    /// A random part of the changes of names. Of each file, a random length, and a random part of its pieces
-    /// of this many bytes. A piece is never a mixture of old and new bytes.
+    /// A random part of the changes of names. Each file has a random length, and a random part of its changed
+    /// pieces of `n_bytes` bytes. A piece is never a mixture of old and new bytes.
     SomePieces {
         n_bytes: usize,
     },
 }
 
-/// The size of the unit that a disk writes at once, and of the unit that the system writes at once.
+/// `SECTOR` has the size that a disk writes at once, and `PAGE` the size that the operating system writes at
+/// once.
 const SECTOR: Survivors = Survivors::SomePieces { n_bytes: 512 };
 const PAGE: Survivors = Survivors::SomePieces { n_bytes: 4096 };
 
-/// All kinds of images.
+/// All kinds of disk images.
 pub(super) const KINDS: [(FileSystem, Survivors); 11] = [
     (FileSystem::Posix, Survivors::Nothing),
     (FileSystem::Posix, SECTOR),
@@ -56,7 +58,7 @@ pub(super) struct Image {
 }
 
 impl Image {
-    /// Makes an image of a disk at the moment of the power cut.
+    /// Makes a disk image of a disk at the moment of the power cut.
     pub(super) fn new(disk: &Disk, survivors: Survivors, random: &mut fastrand::Rng) -> Self {
         let probability = PROBABILITIES[random.usize(..PROBABILITIES.len())];
         let mut chooser = Chooser { disk, survivors, probability, random };
@@ -76,7 +78,7 @@ impl Image {
         image
     }
 
-    /// Writes the image to the directory `root`, and removes what was there before.
+    /// Writes the disk image to the directory `root`, and removes the earlier content of `root`.
     pub(super) fn replace(&self, root: &Path) -> std::io::Result<()> {
         if root.exists() {
             std::fs::remove_dir_all(root)?;
@@ -118,7 +120,7 @@ impl Chooser<'_> {
     fn directories(&mut self) -> BTreeMap<NodeId, BTreeMap<String, NodeId>> {
         let changes: Vec<_> =
             self.disk.pending.iter().filter(|pending| pending.change.is_of_a_name()).collect();
-        // A journal is written in the order of the changes.
+        // A journal has the changes in their order, so only the first `n_journaled` changes survive.
         let n_journaled = match self.disk.file_system {
             FileSystem::Posix => changes.len(),
             FileSystem::Journal => self.random.usize(..=changes.len()),
@@ -165,8 +167,8 @@ impl Chooser<'_> {
         Arc::new(content)
     }
 
-    /// Applies changes to the content of a file, and loses a part of the changed pieces. A lost piece has its
-    /// content after some of the changes, and the length of the file is its length after some of them.
+    /// Applies changes to the content of a file, and loses some writes to some of the pieces. The file gets
+    /// the length that it had before or after one of the changes.
     fn torn(&mut self, durable: Vec<u8>, changes: &[&Change], n_bytes: usize) -> Vec<u8> {
         let n_durable = durable.len();
         let lens = lens(n_durable, changes);
@@ -175,7 +177,7 @@ impl Chooser<'_> {
         content.resize(lens.iter().copied().max().unwrap_or(0), 0);
         for (piece, writes) in writes_by_piece(changes, n_bytes) {
             let start = piece * n_bytes;
-            // With a journal, the length of a file grows only after the new piece was written.
+            // With a journal, a file becomes longer only after all bytes of the new piece were written.
             let is_whole = self.disk.file_system == FileSystem::Journal && start >= n_durable;
             let n = if is_whole { writes.len() } else { self.n_survivors(writes.len()) };
             for (offset, data) in &writes[..n] {
@@ -187,7 +189,7 @@ impl Chooser<'_> {
         content
     }
 
-    /// Chooses how many of `n` changes of the same place survive. The later ones are lost.
+    /// Chooses how many of `n` changes of the same piece survive. All later changes are lost.
     fn n_survivors(&mut self, n: usize) -> usize {
         if self.random.f64() < self.probability { n } else { self.random.usize(..=n) }
     }

@@ -1,4 +1,5 @@
-//! Decides which images are made of a recording, and makes them one after the other.
+//! Decides which disk images are made from a recording, and makes the disk images one after the other. A disk
+//! image is a copy of the data directory as it may be after a power cut.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,13 +9,14 @@ use super::events::EventKind;
 use super::image::{Image, KINDS, Survivors};
 use super::recording::Recording;
 
-/// The number of images of a moment at which nothing was flushed or answered.
+/// The number of disk images of a moment at which nothing was flushed or answered.
 const N_BETWEEN: usize = 5;
 
-/// One image: a moment of the power cut, and what survives.
+/// A planned disk image: the moment of the power cut, and which unflushed changes survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PlannedImage {
-    /// The number of the image in the plan, from which its random choices follow.
+    /// The number of the disk image in the plan. The random choices for the disk image follow from this
+    /// number.
     pub(super) number: usize,
     /// The power fails just after this line of the trace.
     pub(super) line: usize,
@@ -29,8 +31,9 @@ impl fmt::Display for PlannedImage {
     }
 }
 
-/// Plans the images of a recording in the order of their moments. The power fails before and after each call.
-/// Before and after each flush and each answer there are images of all kinds, and of some kinds elsewhere.
+/// Plans the disk images of a recording in the order of their moments. The power fails before and after each
+/// call. Before and after each flush and each answer, the plan has disk images of all kinds. At other moments
+/// the plan has disk images of some kinds.
 pub(super) fn plan(recording: &Recording) -> Vec<PlannedImage> {
     let mut moments: BTreeMap<usize, bool> = BTreeMap::new();
     for event in &recording.events {
@@ -51,7 +54,7 @@ pub(super) fn plan(recording: &Recording) -> Vec<PlannedImage> {
     images
 }
 
-/// Selects a random sample of at most `n` images, in the order of the plan.
+/// Selects a random sample of at most `n` disk images, in the order of the plan.
 pub(super) fn sample(mut images: Vec<PlannedImage>, n: usize, seed: u64) -> Vec<PlannedImage> {
     fastrand::Rng::with_seed(seed).shuffle(&mut images);
     images.truncate(n);
@@ -59,7 +62,7 @@ pub(super) fn sample(mut images: Vec<PlannedImage>, n: usize, seed: u64) -> Vec<
     images
 }
 
-/// Follows a recording and makes images on the way.
+/// Repeats the events of a recording on models of disks, and makes disk images at the planned moments.
 pub(super) struct Replay<'a> {
     recording: &'a Recording,
     seed: u64,
@@ -81,7 +84,7 @@ impl<'a> Replay<'a> {
         Self { recording, seed, disks, n_begun: 0, flush_ends, n_ended: 0 }
     }
 
-    /// Makes an image. The images must be requested in the order of the plan.
+    /// Makes a disk image. The disk images must be requested in the order of the plan.
     pub(super) fn image(&mut self, planned: &PlannedImage) -> anyhow::Result<Image> {
         self.advance(planned.line)?;
         let disk = self.disks.iter().find(|disk| disk.file_system == planned.file_system);
@@ -90,13 +93,13 @@ impl<'a> Replay<'a> {
         Ok(Image::new(disk, planned.survivors, &mut random))
     }
 
-    /// Follows the recording to the line `line`.
+    /// Repeats the events of the recording up to the line `line` of the trace.
     fn advance(&mut self, line: usize) -> anyhow::Result<()> {
         loop {
             let event = self.recording.events.get(self.n_begun).filter(|event| event.begin <= line);
             let end = self.flush_ends.get(self.n_ended).copied().filter(|end| *end <= line);
             match (event, end) {
-                // A call that begins and ends in the same line begins first.
+                // If a call begins and ends in the same line, its beginning is repeated before its end.
                 (Some(event), end) if end.is_none_or(|end| event.begin <= end) => {
                     for disk in &mut self.disks {
                         disk.begin(event)?;

@@ -66,7 +66,7 @@ pub(super) struct Recorder<'a> {
     pub(super) settings: &'a [String],
     /// The number of requests in each recording.
     pub(super) n_requests: usize,
-    /// Whether the flushes of the server really flush. Otherwise they return at once, without effect.
+    /// Whether the flushes of the server take effect. If not, each flush returns at once and does nothing.
     pub(super) flushes: bool,
 }
 
@@ -120,7 +120,8 @@ impl Recorder<'_> {
             name: "next start",
             key: first.key.clone(),
             requests: first.requests.clone(),
-            // What was answered before the recording must be there from its beginning.
+            // Everything that was answered before the recording must be in the data directory from the
+            // beginning.
             answered: first.answered.keys().map(|id| (*id, 0)).collect(),
             ..Recording::new(root, nodes)
         };

@@ -36,11 +36,11 @@ enum Input {
 #[derive(Debug, Clone, Copy)]
 enum Hook {
     Now,
-    /// One second after the job.
+    /// A webhook that is sent one second after the job.
     Later,
-    /// To a receiver that refuses the first attempt.
+    /// A webhook to a receiver that refuses the first attempt.
     Retried,
-    /// No webhook. The answer has the result.
+    /// No webhook. The answer to the request contains the result.
     Absent,
 }
 
@@ -71,7 +71,7 @@ pub(super) struct SentRequest {
     data: Value,
     /// The uploaded image.
     pub(super) upload: Option<Bytes>,
-    /// Whether the answer was a 202. Otherwise it was a 200 with a result.
+    /// Whether the answer was a 202. If not, the answer was a 200 with a result.
     pub(super) is_accepted: bool,
     pub(super) idempotency_key: Option<String>,
 }

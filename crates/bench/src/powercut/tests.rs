@@ -1,4 +1,4 @@
-//! Tests of the model of a disk with made-up events, whose possible images are known.
+//! Tests of the model of a disk with made-up events, for which all possible disk images are known.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,8 @@ fn disk_after(file_system: FileSystem, events: &[Event]) -> Disk {
     disk
 }
 
-/// Makes many images, and returns all contents of a file that occur. `None` means that the file is missing.
+/// Makes many disk images, and returns all contents that a file has in them. `None` means that the file is
+/// missing.
 fn contents(disk: &Disk, survivors: Survivors, file: &str) -> HashSet<Option<Vec<u8>>> {
     let image = |seed| Image::new(disk, survivors, &mut fastrand::Rng::with_seed(seed));
     (0..500).map(|seed| image(seed).file(file).map(<[u8]>::to_vec)).collect()

@@ -1,5 +1,6 @@
-//! Starts the real server on an image. The server must send every webhook that was accepted and not delivered
-//! before the power cut, and must leave a directory in which nothing is missing.
+//! Starts the real server on a disk image (a copy of the data directory as it may be after a power cut). The
+//! server must send every webhook that was accepted and not delivered before the power cut, and must leave a
+//! directory in which nothing is missing.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -15,7 +16,7 @@ use crate::restart_checks::{left_over_files, set_age, wait_until_drained};
 use crate::server::Installation;
 use crate::webhook_receiver::WebhookReceiver;
 
-/// Runs a server on an image in the directory `root`, which is replaced. Returns what is wrong.
+/// Runs a server on a disk image that is written to the directory `root`. Returns what is wrong.
 pub(super) async fn run(
     (image, line): (&Image, usize),
     recording: &Recording,
@@ -26,7 +27,8 @@ pub(super) async fn run(
     let owed = Obligations::at(recording, line);
     image.replace(root)?;
     let data_dir = root.join(DATA_DIR);
-    // The check changes the files as a start of the server does. The server therefore gets a new copy.
+    // The check changes the files as the start of a server does, so the server gets a new copy of the disk
+    // image.
     let (damage, unsent) = check(&data_dir, &owed).await?;
     if !damage.is_none() {
         return Ok(vec![damage.to_string()]);
