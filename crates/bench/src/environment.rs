@@ -31,7 +31,8 @@ pub(crate) struct EnvironmentOptions<'a> {
     pub(crate) keep: bool,
     pub(crate) image: &'a TestImage,
     pub(crate) input: InputMode,
-    /// The pace of the webhook receiver.
+    /// The time that the webhook receiver works on each webhook, and whether it works on one webhook at a
+    /// time.
     pub(crate) pace: Pace,
 }
 

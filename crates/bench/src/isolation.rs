@@ -50,8 +50,9 @@ pub(crate) struct IsolationArgs {
     /// The number of webhooks that wait for the hanging receiver.
     #[arg(long, default_value_t = 10_000)]
     pending: usize,
-    /// The number of webhooks to host names whose name server is silent. They replace the webhooks that wait for
-    /// the hanging receiver, and each period of load begins with as many new names.
+    /// The number of webhooks to host names whose name server is silent. These webhooks replace the webhooks
+    /// that wait for the hanging receiver. Before each period of load, this number of webhooks goes to new
+    /// names.
     #[arg(long, default_value_t = 0, conflicts_with = "pending")]
     silent_names: usize,
     /// The number of webhooks per second to the healthy receiver.

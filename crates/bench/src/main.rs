@@ -56,8 +56,8 @@ enum Command {
     Isolation(isolation::IsolationArgs),
     /// Sends webhooks to misbehaving receivers, and compares the history with the documentation.
     Receivers(server::ServerArgs),
-    /// Measures what the server does when it has more to do than it can: too many uploads, images that take
-    /// seconds, idle connections.
+    /// Measures the server when it gets more work than it can do: too many uploads, images that take seconds,
+    /// and idle connections.
     Overload(overload::OverloadArgs),
     /// Lets the server fetch images from hostile origins, and measures deadlines, response times and memory.
     Origins(origins::OriginsArgs),
@@ -66,8 +66,8 @@ enum Command {
     /// Kills the server at each of its system calls, and checks that it keeps everything that it had
     /// acknowledged.
     Crashpoints(crashpoints::CrashpointsArgs),
-    /// Rebuilds the data directory as it may be after a power cut, at each flush and between, and checks that
-    /// it has everything that was acknowledged.
+    /// Makes copies of the data directory as it may be after a power cut before, during and after each flush,
+    /// and checks that each copy has everything that the server had acknowledged.
     Powercut(powercut::PowercutArgs),
     /// Makes the disk full, refuse writes and fail to flush, and checks that nothing accepted is lost.
     Disk(disk::DiskArgs),

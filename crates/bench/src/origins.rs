@@ -25,20 +25,20 @@ use crate::request_template::{InputMode, TestImage};
 use crate::resource_usage::{self, hundredths};
 use crate::server::{Build, ServerArgs};
 
-/// The time after the deadline of a fetch in which its answer must arrive.
+/// The time after the deadline of a fetch within which the answer to the client's request must arrive.
 const MAX_EXCESS: Duration = Duration::from_secs(1);
 
 /// The largest allowed p99 of the answers to `GET /healthz`, in milliseconds.
 const MAX_HEALTH_P99_MS: f64 = 50.0;
 
-/// The largest allowed ratio of this p99 to the p99 of an idle server, if the idle server alone needs longer
-/// than [`MAX_HEALTH_P99_MS`] divided by this ratio, because the machine is busy.
+/// The largest allowed p99 of the answers to `GET /healthz`, as a multiple of the p99 of an idle server. This
+/// limit replaces [`MAX_HEALTH_P99_MS`] where it is the higher limit, because then the machine is busy.
 const MAX_IDLE_RATIO: f64 = 2.0;
 
-/// The memory for images, in MiB: the default of `images.queue_bytes`.
+/// The largest allowed peak of the server's memory, in MiB, which is the default of `images.queue_bytes`.
 const MAX_PEAK_MIB: f64 = 512.0;
 
-/// The largest resident size of the server after the rest, in MiB.
+/// The largest resident size of the server, in MiB, after the time [`REST`] without requests.
 const MAX_RESTED_MIB: f64 = 100.0;
 
 /// The time without requests before the memory that the server keeps is measured.
@@ -52,7 +52,7 @@ pub(crate) struct OriginsArgs {
     /// The deadline of a fetch, in seconds.
     #[arg(long, default_value_t = 15)]
     deadline_s: u64,
-    /// Only the origins whose name contains this text.
+    /// Run only the origins whose name contains this text.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
     #[command(flatten)]
@@ -63,13 +63,13 @@ pub(crate) struct OriginsArgs {
 #[derive(Debug, Clone, Serialize)]
 struct OriginFigures {
     origin: &'static str,
-    /// The error words of the answers, each with the number of its answers.
+    /// The error words of the answers, and the number of answers with each error word.
     answers: String,
     is_expected: bool,
-    /// The longest time of an answer, in seconds.
+    /// The longest time from a request to its answer, in seconds.
     slowest_s: f64,
     health_ms: Option<Percentiles>,
-    /// The answers of an idle server to the same requests.
+    /// The response times of an idle server that got the same requests for `GET /healthz`.
     idle_ms: Option<Percentiles>,
     peak_rss_mib: f64,
 }
@@ -82,7 +82,7 @@ struct Figures {
     wrong: Vec<&'static str>,
     /// The longest time by which an answer came after the deadline, in seconds.
     deadline_excess_s: f64,
-    /// The answers to `GET /healthz` during all fetches together.
+    /// The response times of `GET /healthz` during the fetches from all origins.
     health_ms: Option<Percentiles>,
     idle_ms: Option<Percentiles>,
     /// The resident size of the server in MiB: before the fetches, its peak, and after a rest.

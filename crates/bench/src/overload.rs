@@ -1,8 +1,8 @@
-//! The tool `overload`: measures what the server does when it has more to do than it can. It has three parts,
-//! each with a server of its own: uploads at ten times the rate that the server can process, a few good
-//! requests beside many images that take seconds, and `/healthz` beside thousands of idle connections. Each
-//! part compares two states of the same server, which take turns, so that other work of the machine affects
-//! both.
+//! The tool `overload`: measures the server when it gets more work than it can do. The measurement has three
+//! parts, each with a server of its own: uploads at ten times the rate that the server can process, a few
+//! good requests beside many images that take seconds, and `/healthz` beside thousands of idle connections.
+//! Each part measures the same server in two states, with and without the overload. The two states alternate,
+//! so that other work of the machine affects both states.
 
 mod bombs;
 mod client;
@@ -17,37 +17,38 @@ use crate::report::Report;
 use crate::request_template::{InputMode, TestImage};
 use crate::server::{Build, ServerArgs};
 
-/// The smallest allowed ratio of two numbers of processed images per second of the server's processor time: under
-/// overload, and at the peak.
+/// The smallest allowed ratio of the images that the server processes per second of processor time under
+/// overload to the images that it processes per second of processor time at the peak.
 const MIN_GOODPUT: f64 = 0.95;
 /// The largest allowed p99 of the time to a refusal, in milliseconds.
 const MAX_REFUSAL_MS: f64 = 100.0;
-/// The largest allowed ratio of two p99 latencies of good requests: beside the bombs, and alone.
+/// The largest allowed ratio of the p99 latency of good requests beside the bombs (images that take seconds)
+/// to the p99 latency of good requests alone.
 const MAX_BOMB_RATIO: f64 = 3.0;
 /// The largest allowed p99 latency of `/healthz` beside idle connections, in milliseconds.
 const MAX_HEALTH_MS: f64 = 50.0;
 
 #[derive(Args)]
 pub(crate) struct OverloadArgs {
-    /// How many times the peak rate is sent. 0 leaves this part out.
+    /// The rate of uploads under overload, as a multiple of the peak rate. 0 leaves out the uploads.
     #[arg(long, default_value_t = 10.0)]
     factor: f64,
     /// The size of each upload in KiB.
     #[arg(long, default_value_t = 700)]
     body_kib: usize,
-    /// Let the clients send `Expect: 100-continue` and wait with the body.
+    /// Let the clients send `Expect: 100-continue`, and send the body only when the server asks for it.
     #[arg(long)]
     expect: bool,
-    /// How many images that take seconds are always waiting. 0 leaves this part out.
+    /// The number of clients that send images that take seconds. 0 leaves out these images.
     #[arg(long, default_value_t = 50)]
     bombs: usize,
-    /// How many connections are open and send nothing. 0 leaves this part out.
+    /// The number of connections that are open and send nothing. 0 leaves out the idle connections.
     #[arg(long, default_value_t = 3_000)]
     idle_connections: usize,
-    /// The seconds of each turn.
+    /// The seconds that the server stays in a state before the next state begins.
     #[arg(long, default_value_t = 10.0)]
     seconds: f64,
-    /// How often each of the two states has its turn.
+    /// How often the server gets into each of the two states, with and without overload.
     #[arg(long, default_value_t = 3)]
     turns: u32,
     #[command(flatten)]
@@ -64,7 +65,7 @@ struct Figures {
     idle: Option<idle::Figures>,
 }
 
-/// Measures all parts that are not left out.
+/// Runs all parts of the measurement that the arguments do not leave out.
 pub(crate) async fn run(args: &OverloadArgs) -> anyhow::Result<Report> {
     let (binary, image) = (args.server.binary(Build::Optimised).await?, TestImage::documented(None)?);
     let options = EnvironmentOptions::new(&args.server, &binary, &image, InputMode::Upload);

@@ -118,7 +118,8 @@ impl TestImage {
         Self::unchanged(1, 1)
     }
 
-    /// A generated image of the given size in pixels, without operations. The result is about as large.
+    /// A generated image of the given size in pixels, without operations, so that the result has about the
+    /// same size.
     pub(crate) fn unchanged(width: u32, height: u32) -> anyhow::Result<Self> {
         Ok(Self { bytes: generated(width, height)?.into(), operations: json!({}) })
     }

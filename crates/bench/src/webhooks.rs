@@ -92,8 +92,8 @@ struct Figures {
     retried: usize,
     /// Deliveries per second, from the first one to the last one.
     delivered_per_s: Option<f64>,
-    /// For a receiver that works on one webhook at a time: how much of the time from the first delivery to the
-    /// last one it worked, in percent.
+    /// The share of the time from the first delivery to the last delivery in which the receiver worked, in
+    /// percent. `None` if the receiver does not work on one webhook at a time.
     receiver_busy_percent: Option<f64>,
     /// The time from the scheduled time of a request to the end of its 202 response, in milliseconds.
     accept_ms: Option<Percentiles>,
@@ -254,7 +254,8 @@ fn per_second(deliveries: &[Delivery]) -> Option<f64> {
     (seconds > 0.0).then(|| resource_usage::hundredths((deliveries.len() - 1) as f64 / seconds))
 }
 
-/// Returns how much of the time from the first delivery to the last one the receiver worked, in percent.
+/// Returns the share of the time from the first delivery to the last delivery in which the receiver worked,
+/// in percent.
 fn busy_percent(pace: &Pace, deliveries: &[Delivery]) -> Option<f64> {
     let (first, last) = (deliveries.first()?, deliveries.last()?);
     // The work on the first webhook had ended at its delivery.

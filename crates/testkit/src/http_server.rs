@@ -19,7 +19,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 
-/// How long a server works on each request.
+/// The time that a server works on each request, and whether it works on one request at a time.
 #[derive(Debug, Clone, Default)]
 pub struct Pace {
     latency: Duration,

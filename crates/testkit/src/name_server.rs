@@ -60,7 +60,7 @@ pub enum Reply {
     Refusal,
     /// The server does not reply.
     Silence,
-    /// The reply does not fit into a UDP packet. It is the given reply over TCP.
+    /// The reply over UDP is truncated, and the reply over TCP is the given reply.
     OnlyOverTcp(Box<Reply>),
 }
 
@@ -122,8 +122,8 @@ impl NameServer {
         Self { address, questions, n_questions }
     }
 
-    /// Starts a server that knows the loopback address of every name for which `is_known` is true. It is silent
-    /// about the other names, and it answers for the root.
+    /// Starts a server that answers with the loopback address for every name for which `is_known` is true.
+    /// The server is silent about all other names except the root.
     pub fn silent_unless(is_known: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         Self::start(move |question| match question.name.is_empty() || is_known(&question.name) {
             true => Reply::loopback(),

@@ -1,5 +1,5 @@
-//! The backlog of webhooks to host names whose name server is silent. The lookup of such a name ends only by
-//! its timeout.
+//! The backlog of webhooks to host names whose name server is silent. The lookup of such a name ends only
+//! when the resolver stops waiting for the name server.
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -21,8 +21,8 @@ const HEALTHY: &str = "healthy.test";
 /// The lookups of silent names must begin, and end, within this time.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Starts a name server that is silent about some names. Its answers about all other names hold for no time, so
-/// that the healthy receiver's name is looked up for each connection.
+/// Starts a name server that is silent about some names. The answers about all other names have a time to
+/// live of 0, so that the server looks up the healthy receiver's name for each connection.
 pub(super) fn start_name_server() -> NameServer {
     NameServer::start(|question| match question.name.starts_with(SILENT) {
         true => Reply::Silence,
@@ -30,15 +30,15 @@ pub(super) fn start_name_server() -> NameServer {
     })
 }
 
-/// Makes the requests of a server's load name the receiver by its host name instead of its address.
+/// Lets the requests of the load on a server contain the receiver's host name instead of its IP address.
 pub(super) fn name_the_receiver(side: &mut Side, image: &TestImage) {
     let environment = &mut side.environment;
     let url = environment.receiver.url().replace("127.0.0.1", HEALTHY);
     environment.template = environment.template_for(image, json!({ "url": url }));
 }
 
-/// Waits until no silent name of an earlier turn is looked up, and then sends `n` webhooks to as many new names.
-/// Each webhook has a single attempt. Returns when all new names are being looked up.
+/// Waits until no silent name of an earlier period of load is looked up, and then sends `n` webhooks, each to
+/// a new silent name. Each webhook has a single attempt. Returns when all new names are being looked up.
 pub(super) async fn fill(
     environment: &TestEnvironment,
     image: &TestImage,

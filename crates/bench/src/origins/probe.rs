@@ -33,7 +33,7 @@ pub(super) struct Probe {
 pub(super) struct Observed {
     /// The times from the scheduled time of each request to the end of its answer.
     pub(super) health_times: Vec<Duration>,
-    /// The same times of the idle server.
+    /// The times from the scheduled time of each request to the end of the idle server's answer.
     pub(super) idle_times: Vec<Duration>,
     /// The largest resident size of the server at the times of the requests, in MiB.
     pub(super) peak_rss_mib: f64,
@@ -49,7 +49,7 @@ impl Probe {
 
     /// Ends the observation after at least [`MIN_REQUESTS`] requests.
     pub(super) async fn stop(self) -> anyhow::Result<Observed> {
-        // A probe that has failed no longer listens. Its error is returned below.
+        // A probe that has failed no longer receives this signal. The error of the probe is returned below.
         let _failed = self.stop.send(());
         self.running.await.context("the probe panicked")?
     }

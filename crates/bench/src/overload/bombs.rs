@@ -1,5 +1,5 @@
-//! How long a few good requests take beside many images that take seconds, compared with the same requests
-//! alone.
+//! Measures how long a few good requests take beside many bombs (images that take seconds), and how long the
+//! same requests take alone.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -19,9 +19,10 @@ use crate::resource_usage::hundredths;
 
 /// Good requests per second.
 const GOOD_PER_S: f64 = 5.0;
-/// The pause of a client with a bomb after each response.
+/// The pause of a client between a response and its next bomb.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Width and height of the bomb that is large: just within the default of `limits.pixels`.
+/// The width and the height of the bomb with many pixels, in pixels: just within the default of
+/// `limits.pixels`.
 const BOMB_SIDE_PX: u32 = 9_900;
 
 #[derive(Debug, Serialize)]
@@ -74,7 +75,7 @@ pub(super) async fn measure(environment: &TestEnvironment, args: &OverloadArgs) 
     })
 }
 
-/// A small file with many pixels, and a small image whose operations take long.
+/// Returns the two bombs: a small file with many pixels, and a small image whose operations take long.
 fn bombs(environment: &TestEnvironment, small: &[u8]) -> anyhow::Result<Vec<Prepared>> {
     let pixels = vec![120; (BOMB_SIDE_PX * BOMB_SIDE_PX) as usize];
     let image =
@@ -92,7 +93,7 @@ fn bombs(environment: &TestEnvironment, small: &[u8]) -> anyhow::Result<Vec<Prep
     ])
 }
 
-/// Sends a bomb again and again until the turn is over.
+/// Sends a bomb again and again until `is_over` is true.
 async fn throw(bomb: Prepared, is_over: Rc<Cell<bool>>) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     while !is_over.get() {

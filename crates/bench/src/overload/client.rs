@@ -1,5 +1,5 @@
-//! A client that reads the response while it still sends the request, and uses each connection once. So it
-//! sees a refusal that comes before the body was read.
+//! A client that reads the response while it still sends the request, and that uses each connection once. The
+//! client therefore sees a refusal that the server sends before it has read the body.
 
 use std::io;
 use std::net::SocketAddr;
@@ -95,7 +95,8 @@ impl Prepared {
         let mut response = std::pin::pin!(read_response(&mut reader, received));
         tokio::select! {
             response = &mut response => response,
-            // A failed write is no failure of the request: the server may have answered and closed.
+            // A failed write is no failure of the request, because the server may have answered and closed
+            // the connection.
             _sent = writer.write_all(&self.body) => response.await,
         }
     }

@@ -1,5 +1,5 @@
-//! How many images the server processes per second when it gets many times more than it can process, compared
-//! with the most that it can process.
+//! Measures how many images the server processes per second at its peak, and how many when it gets many times
+//! more requests than it can process.
 
 use std::time::{Duration, Instant};
 
@@ -15,9 +15,9 @@ use crate::report::progress;
 use crate::request_template::generated;
 use crate::resource_usage::{ResourceUsage, hundredths, tenths};
 
-/// How many requests are in flight at the peak: enough that no worker ever waits.
+/// The number of requests in flight at the peak: enough that no image worker is ever without an image.
 const N_AT_PEAK: usize = 8;
-/// The share of a turn before its measurement begins.
+/// The share of each [`Turn`] that passes before images are counted.
 const WARM_UP: f64 = 0.2;
 
 #[derive(Debug, Serialize)]
@@ -29,11 +29,12 @@ pub(super) struct Figures {
     sent_per_s: f64,
     /// Processed images per second under overload.
     overload_per_s: f64,
-    /// The median ratio of the two numbers in the same turn. The load tool needs processors, too: on a small
-    /// machine it takes them from the server.
+    /// The median ratio of the images processed per second under overload to those at the peak. On a small
+    /// machine this ratio is too low, because the load tool uses processors that the server needs.
     ratio: f64,
-    /// The same ratio of the images per second of processor time of the server and its workers. It shows what
-    /// the server would do if the clients had machines of their own.
+    /// The median ratio of the images processed per second of processor time under overload to those at the
+    /// peak. The processor time is that of the server and its workers, so that the ratio does not depend on
+    /// the processor time that the load tool uses.
     pub(super) cpu_ratio: Option<f64>,
     refused: usize,
     /// Requests without a response, or with a response that is neither a result nor a refusal.
@@ -90,7 +91,8 @@ pub(super) async fn measure(environment: &TestEnvironment, args: &OverloadArgs) 
     })
 }
 
-/// The smallest photograph, in steps, whose file has at least `n_bytes`.
+/// Returns a photograph whose file has at least `n_bytes`. The width grows by a fifth until the file is large
+/// enough.
 fn photo(n_bytes: usize) -> anyhow::Result<Vec<u8>> {
     let mut width = 400;
     loop {
@@ -107,16 +109,16 @@ fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// What happened in a turn.
+/// A period in which the server is either at its peak or under overload, with the outcomes of its requests.
 struct Turn {
     start: Instant,
     /// For how long requests were sent.
     length: Duration,
-    /// The outcomes of all requests, also of those that ended after the turn.
+    /// The outcomes of all requests, including the requests that ended after the period.
     outcomes: Vec<Outcome>,
 }
 
-/// Keeps [`N_AT_PEAK`] requests in flight.
+/// Sends uploads for the time `length`, always with [`N_AT_PEAK`] requests in flight.
 async fn peak(upload: &Prepared, length: Duration) -> Turn {
     let (start, mut pending, mut outcomes) = (Instant::now(), JoinSet::new(), Vec::new());
     while start.elapsed() < length {
@@ -129,7 +131,7 @@ async fn peak(upload: &Prepared, length: Duration) -> Turn {
     Turn { start, length, outcomes }
 }
 
-/// Sends `rate` requests per second, whatever the server does.
+/// Sends `rate` requests per second, even if the server has not answered earlier requests.
 async fn overload(upload: &Prepared, rate: f64, length: Duration) -> Turn {
     let (start, mut pending, mut outcomes) = (Instant::now(), JoinSet::new(), Vec::new());
     for n in 0.. {
@@ -147,12 +149,12 @@ async fn overload(upload: &Prepared, rate: f64, length: Duration) -> Turn {
     Turn { start, length, outcomes }
 }
 
-/// The number of images that were processed for the requests of a turn.
+/// Returns how many requests of a period got a processed image.
 fn n_processed(turn: &Turn) -> usize {
     turn.outcomes.iter().filter(|outcome| outcome.is_success()).count()
 }
 
-/// The number of images that were processed per second in a turn without its first part.
+/// Returns the images processed per second in a period, without the part [`WARM_UP`] at its beginning.
 fn processed_per_s(turn: &Turn) -> f64 {
     let (from, to) = (turn.start + turn.length.mul_f64(WARM_UP), turn.start + turn.length);
     let is_counted = |outcome: &&Outcome| outcome.is_success() && outcome.at >= from && outcome.at < to;

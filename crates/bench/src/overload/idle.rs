@@ -27,7 +27,7 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Figures {
     alone_ms: Option<Percentiles>,
     pub(super) beside_ms: Option<Percentiles>,
-    /// Requests without a 200.
+    /// The number of requests whose response is not a 200.
     pub(super) failed: usize,
     /// The memory of the server for each idle connection.
     kib_per_connection: Option<f64>,
@@ -67,7 +67,7 @@ async fn keep_open(address: SocketAddr) {
         if let Ok(mut stream) = client::connect(address).await {
             let _closed = stream.read_u8().await;
         }
-        // The server cannot be reached faster by trying more often.
+        // The pause is needed because a client that tries more often does not reach the server sooner.
         tokio::time::sleep(RECONNECT_PAUSE).await;
     }
 }

@@ -1,5 +1,5 @@
-//! How many connections clients may keep open, with real sockets: an idle connection makes room, a busy one never
-//! does.
+//! Tests of the limit on open connections, with real sockets: the server closes an idle connection when a new
+//! connection needs its place, and never closes a busy connection.
 
 use std::net::SocketAddr;
 
@@ -41,8 +41,8 @@ async fn wait_until_closed(stream: &mut TcpStream) {
     assert_eq!(String::from_utf8_lossy(&rest), "");
 }
 
-/// Opens a connection and sends an upload without the last byte of its body, so that the connection is busy. Returns
-/// that byte.
+/// Opens a connection and sends an upload without the last byte of its body, so that the connection is busy.
+/// Returns the byte that was not sent.
 async fn begin_upload(app: &TestApp, stream: &mut TcpStream, image: &[u8], data: &str) -> Vec<u8> {
     let mut body = multipart::upload("a.png", image, data);
     let head = format!(
@@ -117,7 +117,7 @@ async fn a_connection_whose_response_is_still_being_sent_is_not_closed_for_a_new
     let mut next = connect(app.address).await;
     let mut served = std::pin::pin!(is_served(&mut next));
     assert!(futures_util::poll!(served.as_mut()).is_pending());
-    // More bytes than the buffers of a connection hold are missing.
+    // The client has not read more bytes than the buffers of a connection can hold.
     let _reset = slow.read_to_end(&mut received).await;
     let head_bytes = received.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
     assert!(received.len() - head_bytes >= 3000 * 3000 * 3, "{} bytes", received.len());

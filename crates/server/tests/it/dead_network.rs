@@ -32,7 +32,7 @@ async fn webhook(app: &TestApp, id: &str) -> Value {
     app.get(&format!("/1.0/webhooks/{id}")).await.json()["webhook"].clone()
 }
 
-/// Asserts that the webhook has used up no attempt and waits for the end of the local trouble.
+/// Asserts that the webhook has used up no attempt and waits until the fault of the local network has ended.
 async fn assert_postponed(app: &TestApp, id: &str) {
     let webhook = webhook(app, id).await;
     assert_eq!(
@@ -123,7 +123,8 @@ async fn a_webhook_to_a_name_is_postponed_while_the_network_drops_every_packet()
     assert_eq!(send(&app).await, 1);
     assert_delivered(&app, &first).await;
 
-    // The address of the name is remembered, so only the connect gets no answer.
+    // The server remembers the address of `a.test`, so the name server is not needed and only the connect
+    // gets no answer.
     let second = accept(&app, &url).await;
     run("ip link set lo down");
     assert_eq!(send(&app).await, 1);
@@ -156,7 +157,7 @@ async fn a_webhook_is_postponed_while_no_local_port_is_free() {
 
 #[tokio::test]
 async fn a_webhook_is_postponed_while_no_file_descriptor_is_free() {
-    // The limit holds for the whole process, so the test needs a process of its own.
+    // The limit on file descriptors holds for the whole process, so the test needs a process of its own.
     if !is_inside("dead_network::a_webhook_is_postponed_while_no_file_descriptor_is_free") {
         return;
     }

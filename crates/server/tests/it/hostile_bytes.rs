@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 use crate::test_app::TestApp;
 use crate::test_images::test_image;
 
-/// The origins of the sample have one of these texts in their names. The other origins of the test kit take
-/// long or send many bytes; the load tool `origins` runs all of them.
+/// The test runs the origins that have one of these texts in their names. The other origins of the test kit
+/// take long or send many bytes. The load tool `origins` runs all origins.
 const SAMPLE: [&str; 6] = ["resets", "hangs up", "endless", "chunks of one byte", "redirects", "cut off"];
 
 #[tokio::test]

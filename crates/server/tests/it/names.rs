@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::test_app::TestApp;
 use crate::test_images::test_image;
 
-/// Starts a server that asks `names`, and that runs no driver.
+/// Starts a server that sends its DNS questions to `names`, and that does not send webhooks by itself.
 async fn app_with(names: &NameServer) -> TestApp {
     TestApp::start_with(&[("network.name_servers", &names.setting())]).await
 }
@@ -44,7 +44,8 @@ async fn webhooks_to_healthy_names_are_delivered_while_250_silent_names_are_look
     }
     let tasks = Tasks::new();
     tasks.spawn("webhooks", app.dispatcher.clone().run(tasks.clone()));
-    // Each silent name has asked for both address families before the first healthy name comes.
+    // The server has asked for both address families of each silent name before the first healthy name is
+    // used.
     names.wait_for_questions(500).await;
     for i in 0..20 {
         healthy.push(accept(&app, &format!("healthy-{i}.test"), &receiver).await);

@@ -1,5 +1,5 @@
-//! What the server does when it has more to do than it can: it refuses at once what would wait too long, and
-//! serves light images although heavy ones wait.
+//! Tests of a server that gets more work than it can do: it refuses at once every request that would wait too
+//! long, and it serves light images although heavy images wait.
 
 use std::net::SocketAddr;
 
@@ -14,8 +14,8 @@ use crate::strangers::exchange;
 use crate::test_app::TestApp;
 use crate::test_images::documented_jpeg;
 
-/// Announces `n` uploads of `n_bytes` bytes whose bodies have not arrived yet. By the first estimate a megabyte takes
-/// 0.1 s.
+/// Reserves places in the queue for `n` uploads of `n_bytes` bytes whose bodies have not arrived yet. The
+/// server first estimates 0.1 s for each megabyte.
 fn announce(app: &TestApp, n: usize, n_bytes: u64) -> Vec<Ticket> {
     let admit = |_| app.pipeline.sandbox.admit(Caller::Interactive, Some(n_bytes));
     (0..n).map_while(|n| admit(n).ok()).collect()
@@ -111,7 +111,7 @@ async fn an_express_worker_processes_a_light_image_while_a_heavy_image_keeps_the
     }
 }
 
-/// A small file without a size, so that nobody expects how long it takes.
+/// A small SVG file that takes much longer than the server estimates from the size of the file.
 const SLOW_SVG: &[u8] = br##"<svg xmlns="http://www.w3.org/2000/svg" width="1500" height="1500">
     <filter id="a"><feTurbulence baseFrequency="0.02" numOctaves="8"/><feGaussianBlur stdDeviation="9"/></filter>
     <rect width="1500" height="1500" filter="url(#a)"/></svg>"##;

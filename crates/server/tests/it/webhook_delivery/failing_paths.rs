@@ -1,4 +1,4 @@
-//! Receivers of which one path fails, and webhooks that were never attempted, with real connections.
+//! Tests with real connections of receivers that fail on one path, and of webhooks that were never attempted.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};

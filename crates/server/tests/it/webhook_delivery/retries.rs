@@ -79,7 +79,7 @@ async fn a_webhook_that_expired_while_the_server_was_stopped_is_not_sent() {
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let harness = DeliveryHarness::open().await;
     let id = harness.accept_with(&receiver.url("/"), |webhook| webhook.expires_ms = Some(60_000)).await;
-    // The first claim comes a lease after the expiry, so the server was stopped at the expiry.
+    // The clock moves to one lease after the expiry, as if the server had been stopped at the expiry.
     harness.clock.advance(60_000 + LEASE_MS);
     assert_eq!(harness.step().await, 0);
     let record = harness.record(id).await;
