@@ -3,8 +3,8 @@
 //! stores the state of each destination.
 //!
 //! Three rules limit the webhooks to a destination:
-//! * The *concurrency limit* is the largest number of webhooks that may be leased at the same time. It adapts
-//!   to the receiver: see `concurrency`.
+//! * The *concurrency limit* is the largest number of webhooks that may be leased at the same time. The limit
+//!   adapts to the receiver: see `concurrency`.
 //! * The *circuit breaker* opens after several failures in a row that concern the whole host: see `breaker`.
 //!   After each pause the breaker allows one webhook as a probe. If the receiver answers the probe, even with
 //!   404 or 500, the breaker closes and the concurrency limit is set to one.
@@ -50,7 +50,7 @@ pub enum BreakerEvent {
     },
     /// The breaker closed.
     Closed {
-        /// The time since the first of the failures in a row, in milliseconds.
+        /// The time from the first of the consecutive failures until the breaker closed, in milliseconds.
         down_ms: i64,
     },
 }
@@ -58,7 +58,7 @@ pub enum BreakerEvent {
 /// A change of a circuit breaker, for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerChange {
-    /// What changed.
+    /// Whether the breaker opened or closed, with details.
     pub event: BreakerEvent,
     /// The number of webhooks that wait for the destination, at most 1,000.
     pub n_waiting: u64,
@@ -107,8 +107,8 @@ impl DestinationState {
         limit.saturating_sub(self.n_leased)
     }
 
-    /// Returns the number of leased webhooks at the IP address of the destination from which on the
-    /// destination gets no further webhook.
+    /// Returns the destination's limit on the leased webhooks at its IP address, summed over all authorities.
+    /// While the address has so many leased webhooks, a claim takes no further webhook of the destination.
     pub(crate) fn address_limit(&self, limits: &DeliveryLimits) -> u32 {
         let own = self.concurrency.current(limits);
         let has_grown = own > limits.start_limit();
@@ -121,7 +121,9 @@ impl DestinationState {
         self.urgent_ready_ms(due_ms, limits).map(|ready_ms| ready_ms.max(self.paused_until_ms))
     }
 
-    /// Returns the same time for a webhook that does not wait for the end of a pause.
+    /// Returns the earliest time at which a claim may take a webhook that is due at `due_ms` and does not
+    /// wait for the end of a pause. Returns `None` while the destination or its IP address has no free
+    /// capacity.
     pub(crate) fn urgent_ready_ms(&self, due_ms: Option<i64>, limits: &DeliveryLimits) -> Option<i64> {
         if self.address_is_full || self.n_free(limits) == 0 {
             return None;
@@ -129,8 +131,9 @@ impl DestinationState {
         Some(due_ms?.max(self.last_claimed_ms))
     }
 
-    /// Returns the path whose failures have opened the circuit breaker, if webhooks to other paths may be sent
-    /// during the pause. A `Retry-After` holds for all paths.
+    /// Returns the hash of the URL path whose failures have opened the circuit breaker, if webhooks to other
+    /// URL paths may be sent during the pause. A pause that the receiver's `Retry-After` caused holds for all
+    /// URL paths.
     pub(crate) fn only_failed_path(&self, now_ms: i64) -> Option<i64> {
         let is_asked_to_wait = self.pause == Some(PauseReason::RetryAfter) && self.paused_until_ms > now_ms;
         self.breaker.failed_path.filter(|_| self.breaker.is_open() && !is_asked_to_wait)
@@ -154,8 +157,8 @@ impl DestinationState {
         self.address_is_full = false;
     }
 
-    /// Updates the concurrency limit, the circuit breaker and the pause after an attempt at a webhook to
-    /// `path`. Returns a change of the circuit breaker.
+    /// Updates the concurrency limit, the circuit breaker and the pause after an attempt at a webhook whose
+    /// URL path has the hash `path`. If the circuit breaker opened or closed, returns this change.
     pub(crate) fn record_attempt(
         &mut self,
         attempt: &Attempt,

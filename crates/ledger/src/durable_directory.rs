@@ -37,9 +37,10 @@ pub fn create_durable_directory(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Flushes the name of a directory that exists. There are two exceptions. The name of a mount point is not on
-/// its disk. If this user must not read the parent, then this program did not create the directory, because it
-/// opens the parent first.
+/// Flushes the name of a directory that exists. In two cases the function does nothing. The directory may be
+/// a mount point, whose name another file system stores. If this user must not read the parent directory,
+/// then this program did not create the directory, because this program opens the parent before it creates a
+/// directory.
 fn flush_name_of_existing(directory: &Path) -> io::Result<()> {
     let Some(parent) = directory.parent() else { return Ok(()) };
     let device = |metadata: Metadata| metadata.dev();

@@ -41,7 +41,8 @@ pub struct Ledger {
     /// The clock time at the last claim. If the clock shows an earlier time at the next claim, the clock was
     /// set back.
     last_claim_ms: Arc<AtomicI64>,
-    /// Whether the last claim held webhooks back: see [`Ledger::has_held_back_webhooks`].
+    /// Whether the last claim left due webhooks in the queue because of the thresholds of destinations: see
+    /// [`Ledger::has_held_back_webhooks`].
     is_held_back: Arc<AtomicBool>,
     completions: Arc<CompletionRegistry>,
 }

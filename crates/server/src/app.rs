@@ -276,7 +276,8 @@ fn pipeline(
         deadline: Duration::from_secs(config.fetch.deadline_s),
         max_redirects: config.fetch.redirects,
     };
-    // The memory of the process itself is part of the limit, as far as the largest body leaves room for it.
+    // The memory of the server process itself counts towards `queue_bytes`, unless too little would remain
+    // for the largest request body.
     let own_bytes = OWN_MEMORY_BYTES.min(images.queue_bytes.saturating_sub(config.limits.body_bytes));
     let memory = MemoryBudget::new(images.queue_bytes - own_bytes);
     let job_memory = MemoryBudget::new(images.queue_bytes);
@@ -285,7 +286,8 @@ fn pipeline(
         sandbox,
         watermarks: watermarks(config, ledger.clone(), blobs.clone()),
         blobs,
-        // Half of the processors is left to the threads that serve connections.
+        // Long computations use at most half of the processors. The other half is left for the threads that
+        // serve connections.
         threads: BlockingThreads::new(n_cores() / 2),
         keep_results_ms: i64::from(config.results.keep_hours) * HOUR_MS,
         clock: dependencies.clock.clone(),

@@ -1,7 +1,7 @@
 //! Divides the send capacity of a claim among the lanes of the destinations. The allocation is round robin:
-//! each lane gets one webhook per turn, until no lane can take another webhook. In each turn, the lane that
-//! has been ready longest comes first. A destination gets no further webhook while it has its part of the
-//! capacity leased: see [`DeliveryLimits::threshold`].
+//! it consists of turns, in each of which every lane gets at most one webhook, until no lane can take another
+//! webhook. In each turn, the lane that has been ready longest comes first. A destination gets no further
+//! webhook while its number of leased webhooks has reached a threshold: see [`DeliveryLimits::threshold`].
 
 use super::DeliveryLimits;
 
@@ -28,9 +28,9 @@ pub struct SendCapacity {
 /// One lane of one destination, if the lane contains due webhooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Candidate {
-    /// The index of the destination in the argument `n_free` of [`allocate`].
+    /// The index of the destination in the argument `loads` of [`allocate`].
     pub(crate) destination: usize,
-    /// The index of the destination's address in the argument `n_address_free` of [`allocate`]. `None` if the
+    /// The index of the destination's address in the argument `n_at_address` of [`allocate`]. `None` if the
     /// address is unknown.
     pub(crate) address: Option<usize>,
     pub(crate) lane: Lane,
@@ -38,14 +38,15 @@ pub(crate) struct Candidate {
     pub(crate) n_waiting: u32,
 }
 
-/// The leased webhooks of one destination, and what it may still get.
+/// The number of leased webhooks of one destination, and the limits on further ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Load {
     /// The number of leased webhooks.
     pub(crate) n_leased: u32,
     /// The number of further webhooks that the concurrency limit and the circuit breaker allow.
     pub(crate) n_free: u32,
-    /// The number of leased webhooks at the destination's address from which on it gets no further webhook.
+    /// The destination gets no further webhook while its IP address has this number of leased webhooks or
+    /// more, summed over all authorities.
     pub(crate) address_limit: u32,
 }
 
@@ -71,8 +72,9 @@ impl From<u32> for SendCapacity {
 }
 
 /// Returns the number of webhooks that each candidate gets. In each turn, the candidates are served in the
-/// order of `candidates`. `loads` contains the load of each destination, and `n_at_address` the number of leased webhooks at
-/// each address. The function adds the webhooks that it gives to the candidates to both lists.
+/// order of `candidates`. `loads` contains the load of each destination, and `n_at_address` the number of
+/// leased webhooks at each address. The function adds the allocated webhooks to the numbers in `loads` and in
+/// `n_at_address`.
 pub(crate) fn allocate(
     capacity: SendCapacity,
     limits: &DeliveryLimits,

@@ -1,19 +1,19 @@
-//! The circuit breaker of a destination. It opens after several failures in a row that concern the whole host,
-//! and then pauses the destination. It closes as soon as the receiver answers any webhook.
+//! The circuit breaker of a destination. It opens after several failures in a row that concern the whole
+//! host, and then pauses the destination. The breaker closes as soon as the receiver answers any webhook.
 //!
-//! The first pauses are short, because most outages are. A pause is a fixed part of the time for which the
-//! receiver has been down, so a receiver that is back waits at most this part longer.
+//! The first pauses are short, because most outages are short. The length of a pause is a fixed fraction of
+//! the time for which the receiver has been down. So the pause lengthens an outage by at most this fraction.
 
 use super::DeliveryLimits;
 
-/// A pause is this part of the time for which the receiver has been down.
+/// The length of a pause is the time for which the receiver has been down, divided by this number.
 const PAUSE_DIVISOR: i64 = 25;
 
-/// The jitter lengthens or shortens a pause by at most this part of the pause. It keeps destinations that
-/// failed at the same time from being probed at the same time.
+/// The jitter lengthens or shortens a pause by at most its length divided by this number. The jitter keeps
+/// destinations that failed at the same time from being probed at the same time.
 const JITTER_DIVISOR: i64 = 10;
 
-/// The failures in a row of a destination.
+/// The state of a circuit breaker: the consecutive failures of a destination.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Breaker {
     /// The number of consecutive failures of the receiver.
@@ -21,10 +21,11 @@ pub(crate) struct Breaker {
     /// The number of times that the circuit breaker has opened since it was last closed. 0 while the breaker
     /// is closed.
     pub(crate) n_openings: u32,
-    /// The start of the first of these failures.
+    /// The start of the first attempt among the consecutive failures.
     pub(crate) down_since_ms: i64,
-    /// The path (see [`path_hash`]) of these failures, if all of them have the same path and could concern
-    /// only this path. Webhooks to other paths are then sent one at a time, even during the pause.
+    /// The hash of the URL path of the consecutive failures (see [`path_hash`]), if all of them have the same
+    /// URL path and could concern only this URL path. If the hash is present, webhooks to other URL paths are
+    /// sent one at a time, even during the pause.
     pub(crate) failed_path: Option<i64>,
 }
 
@@ -35,7 +36,7 @@ pub(crate) struct Failure<'a> {
     pub(crate) started_ms: i64,
     /// The IP address of the receiver, if it is known.
     pub(crate) address: Option<&'a str>,
-    /// The path of the webhook, or `None` if the failure concerns all paths of the host.
+    /// The hash of the URL path of the webhook, or `None` if the failure concerns all URL paths of the host.
     pub(crate) path: Option<i64>,
     /// Whether the attempt was a probe after the end of a pause.
     pub(crate) is_probe: bool,
@@ -82,23 +83,23 @@ impl Breaker {
 }
 
 impl Failure<'_> {
-    /// A number that differs between receivers and between pauses.
+    /// The seed of the jitter of a pause: a number that differs between receivers and between pauses.
     fn jitter_seed(&self, now_ms: i64) -> u64 {
         fnv1a(self.address.unwrap_or_default().as_bytes()) ^ now_ms.cast_unsigned()
     }
 }
 
-/// A hash of the part of a URL before its query. Webhooks with the same hash are sent to the same path. The
-/// database stores the hash, so the function must never change. It is FNV-1a with 64 bits.
+/// A hash of the part of a URL before its query. Webhooks with the same hash count as webhooks to the same
+/// URL path. The database stores the hash, so the hash function, FNV-1a with 64 bits, must never change.
 pub(crate) fn path_hash(url: &str) -> i64 {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     fnv1a(path.as_bytes()).cast_signed()
 }
 
-/// Changes a pause by a pseudo-random amount of at most a tenth.
+/// Lengthens or shortens a pause by a pseudo-random amount of at most a tenth of the pause.
 fn jittered(pause_ms: i64, seed: u64) -> i64 {
     let spread_ms = pause_ms / JITTER_DIVISOR;
-    // The multiplication mixes the lower bits of the seed into the upper ones, which are used.
+    // The multiplication mixes the lower bits of the seed into the upper 32 bits, which the shift keeps.
     let unit =
         i64::try_from(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32).expect("the shift leaves 32 bits");
     let shift_ms = (i128::from(2 * spread_ms) * i128::from(unit)) >> 32;

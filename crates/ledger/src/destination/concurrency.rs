@@ -1,16 +1,17 @@
-//! The adaptive concurrency limit of a destination. It grows while the latency of the receiver does not rise,
-//! and shrinks when the latency rises, or when the receiver times out or is overloaded.
+//! The adaptive concurrency limit of a destination. The limit grows while the latency of the receiver does
+//! not rise, and shrinks when the latency rises, or when the receiver times out or is overloaded.
 //!
-//! Answers are judged in rounds. A round has as many answers as the limit, at least [`MIN_ROUND_LEN`]. The
-//! mean latency of a round is compared with the *baseline*, the latency without a queue at the receiver. From
-//! both follows the number of webhooks that probably wait in a queue at the receiver. The estimate is that of
-//! TCP Vegas (Brakmo and Peterson, 1995), as in Netflix's concurrency-limits. Means of rounds are compared,
-//! not single answers, because the latency of a real receiver varies from answer to answer.
+//! The answers of the receiver are grouped into rounds. The number of answers in a round is the concurrency
+//! limit, but at least [`MIN_ROUND_LEN`]. The mean latency of a round is compared with the *baseline*, the
+//! latency without a queue at the receiver. From the mean latency and the baseline follows an estimate of the
+//! number of webhooks that wait in a queue at the receiver. The formula is that of TCP Vegas (Brakmo and
+//! Peterson, 1995), which Netflix's library `concurrency-limits` uses, too. Means of rounds are compared, not
+//! single answers, because the latency of a real receiver varies from answer to answer.
 //!
 //! The baseline of a new destination is the mean of the first [`N_FIRST`] answers. While the destination is
-//! busy, the baseline is measured again every [`MEASURE_EVERY_MS`], with one webhook at a time, like in Envoy's
-//! adaptive concurrency. Without this measurement the baseline of a receiver that always has a queue would
-//! rise slowly, and the limit with it.
+//! busy, the baseline is measured again every [`MEASURE_EVERY_MS`], with one webhook at a time, as in the
+//! adaptive concurrency filter of the proxy Envoy. Without this measurement, the baseline of a receiver that
+//! always has a queue would rise slowly, and the limit would rise with the baseline.
 
 use std::str::FromStr;
 
@@ -21,10 +22,11 @@ use crate::model::webhook::ParseError;
 /// least in a queue at the receiver.
 const N_FIRST: u32 = 2;
 
-/// The number of answers whose mean latency is the baseline, when one webhook is sent at a time.
+/// The number of answers whose mean latency becomes the baseline in a repeated measurement, during which one
+/// webhook is sent at a time.
 const N_ALONE: u32 = 4;
 
-/// The smallest number of answers in a round.
+/// The smallest number of answers whose mean latency is compared with the baseline (one round).
 const MIN_ROUND_LEN: u32 = 16;
 
 /// The limit grows while the estimated queue is shorter than this number of webhooks.
@@ -36,17 +38,18 @@ const LONG_QUEUE: f64 = 6.0;
 /// A latency up to this factor times the baseline, plus [`NOISE_MS`], is no sign of a queue.
 const TOLERANCE: f64 = 2.0;
 
-/// Differences of latency that the scheduling of both machines causes, in milliseconds.
+/// The largest difference between latencies, in milliseconds, that the schedulers of the server and of the
+/// receiver alone can cause.
 const NOISE_MS: f64 = 20.0;
 
-/// The largest factor by which one round raises the limit.
+/// The largest factor by which the limit grows after one round of answers.
 const MAX_GROWTH: f64 = 2.0;
 
-/// The largest part of the limit that one round removes because of latency.
+/// The largest fraction by which the limit shrinks after one round of answers with a high latency.
 const MAX_CUT: f64 = 0.25;
 
-/// The time after which the baseline is measured again, in milliseconds. A destination that was idle for this
-/// time is measured again, too.
+/// The time after which the baseline is measured again, in milliseconds. The baseline of a destination that
+/// was idle for this time is measured again, too.
 const MEASURE_EVERY_MS: i64 = 10 * 60 * 1_000;
 
 /// The concurrency limit of a destination, with the state of its measurements.
@@ -54,27 +57,27 @@ const MEASURE_EVERY_MS: i64 = 10 * 60 * 1_000;
 pub(crate) struct Concurrency {
     /// The largest number of webhooks that may be leased at the same time, at least 1.
     pub(crate) limit: u32,
-    /// The latency of the receiver without a queue, in milliseconds. `None` until it is measured.
+    /// The latency of the receiver without a queue, in milliseconds. `None` before the first measurement.
     pub(crate) baseline_ms: Option<u32>,
     /// The time at which the baseline was measured.
     pub(crate) measured_ms: i64,
-    /// The state of a repeated measurement of the baseline. `None` if none is under way.
+    /// The state of a repeated measurement of the baseline. `None` if no such measurement is under way.
     pub(crate) measurement: Option<Measurement>,
-    /// The number of answers in the round that is under way.
+    /// The number of answers so far in the current round of answers.
     pub(crate) n_answers: u32,
-    /// The sum of the latencies of these answers.
+    /// The sum of the latencies of the answers in the current round, in milliseconds.
     pub(crate) latency_sum_ms: i64,
-    /// The start of the round. The answers to webhooks that were sent before show the effect of another limit,
-    /// and do not count.
+    /// The start of the current round of answers. Answers to webhooks that were sent before this time do not
+    /// count, because they show the effect of an earlier limit.
     pub(crate) round_start_ms: i64,
-    /// Whether a claim has reached the limit during this round. Otherwise the limit does not grow, because
-    /// nothing shows that the receiver can take more.
+    /// Whether the number of leased webhooks has reached the limit during the current round of answers. If
+    /// not, the limit does not grow, because nothing shows that the receiver can handle more webhooks.
     pub(crate) is_limit_reached: bool,
     /// The time of the last reduction because of a timeout or an overload.
     pub(crate) reduced_ms: i64,
 }
 
-/// A repeated measurement of the baseline. Only one webhook is leased at a time while it lasts.
+/// A repeated measurement of the baseline. During the measurement, only one webhook is leased at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Measurement {
     /// Webhooks that were leased before the measurement are still being sent.
@@ -104,8 +107,8 @@ impl Concurrency {
         if self.measurement.is_some() { 1 } else { self.limit.min(limits.max_limit()).max(1) }
     }
 
-    /// Records that a claim raised the number of leased webhooks from `n_before` to `n_after`, `idle_ms` after
-    /// the claim before it.
+    /// Records that a claim raised the number of leased webhooks from `n_before` to `n_after`. `idle_ms` is
+    /// the time since the previous claim.
     pub(crate) fn record_claim(
         &mut self,
         (n_before, n_after): (u32, u32),
@@ -156,7 +159,7 @@ impl Concurrency {
     }
 
     /// Halves the limit after a timeout. Webhooks that were sent before the last reduction do not reduce the
-    /// limit again, because one overload makes many of them fail.
+    /// limit again, because one overload makes many webhooks fail.
     pub(crate) fn record_timeout(&mut self, started_ms: i64, now_ms: i64) {
         self.reduce(self.limit / 2, started_ms, now_ms);
         self.start_round(now_ms);
@@ -169,12 +172,12 @@ impl Concurrency {
         self.start_round(now_ms);
     }
 
-    /// Lowers the limit by a quarter after an answer such as 500, which is about one webhook.
+    /// Lowers the limit by a quarter after an answer such as 500, which concerns only one webhook.
     pub(crate) fn record_failed_webhook(&mut self, started_ms: i64, now_ms: i64) {
         self.reduce(self.limit - self.limit.div_ceil(4), started_ms, now_ms);
     }
 
-    /// Starts again at a limit of one, after the circuit breaker has closed.
+    /// Sets the limit to one after the circuit breaker has closed.
     pub(crate) fn start_slowly(&mut self, now_ms: i64) {
         self.limit = 1;
         self.forget_latency(now_ms);
@@ -193,7 +196,8 @@ impl Concurrency {
         let n_queued = (limit * (1.0 - tolerated_ms / mean_ms.max(1.0))).max(0.0);
         let is_in_time = mean_ms <= f64::from(limits.max_latency_ms);
         if n_queued < SHORT_QUEUE && self.is_limit_reached && is_in_time {
-            // At worst the latency grows as much as the limit. It then still is no sign of a queue.
+            // In the worst case, the latency rises by the same factor as the limit. Even then, the latency
+            // should not exceed `tolerated_ms`.
             let factor = (tolerated_ms / mean_ms.max(1.0)).min(MAX_GROWTH);
             let raised = whole(limit * factor).max(self.limit.saturating_add(1));
             self.limit = raised.min(limits.max_limit().max(self.limit));
@@ -206,7 +210,8 @@ impl Concurrency {
         }
     }
 
-    /// The largest latency that is no sign of a queue, in milliseconds. It is at most half the deadline.
+    /// The largest latency that is no sign of a queue, in milliseconds. This latency is at most half the
+    /// deadline of an attempt.
     fn tolerated_ms(&self, limits: &DeliveryLimits) -> f64 {
         let longest_ms = f64::from(limits.max_latency_ms);
         self.baseline_ms
@@ -232,7 +237,7 @@ impl Concurrency {
 }
 
 impl Measurement {
-    /// The word that the database stores for this state.
+    /// The word that the database stores for this state of a measurement.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Drain => "drain",

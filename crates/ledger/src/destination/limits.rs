@@ -8,11 +8,12 @@ pub struct DeliveryLimits {
     /// The largest concurrency limit of a destination, at least 1. A webhook is leased from its claim until
     /// the result of its attempt is stored or the lease runs out.
     pub per_authority: u32,
-    /// The concurrency limit of a new destination, at least 1. It is also the number of webhooks that every
-    /// destination may have leased, however many the others have.
+    /// The concurrency limit of a new destination, at least 1. Every destination may always have this number
+    /// of leased webhooks, however many leased webhooks the other destinations have.
     pub per_authority_start: u32,
-    /// The largest number of leased webhooks to one IP address, summed over all authorities, at least 1. A
-    /// destination whose own concurrency limit has grown beyond this number is limited by that only.
+    /// The largest number of leased webhooks to one IP address, summed over all authorities, at least 1. If
+    /// the concurrency limit of a destination has grown beyond this number, the destination may have leased
+    /// webhooks up to its concurrency limit.
     pub per_address: u32,
     /// The number of consecutive failures that opens the circuit breaker of a destination.
     pub n_failures_to_open: u32,
@@ -22,8 +23,8 @@ pub struct DeliveryLimits {
     pub max_pause_ms: i64,
     /// The longest pause that a receiver's `Retry-After` can cause, in milliseconds.
     pub max_retry_after_ms: i64,
-    /// The longest latency of a receiver with which its concurrency limit may rise, in milliseconds: half the
-    /// deadline of an attempt.
+    /// The largest mean latency of a receiver, in milliseconds, at which the concurrency limit of its
+    /// destination may rise: half the deadline of an attempt.
     pub max_latency_ms: u32,
     /// The longest time from the due time of the first attempt until a webhook expires, in milliseconds.
     /// `None` means no limit.
@@ -41,10 +42,10 @@ impl DeliveryLimits {
         self.per_authority_start.min(self.max_limit()).max(1)
     }
 
-    /// The number of leased webhooks from which on a destination gets no further webhook, while `n_free` more
-    /// webhooks can be sent. A destination may have as many leased webhooks as are still free (the dynamic
-    /// threshold of Choudhury and Hahne, 1998), and at least its share. So `k` destinations that take all they
-    /// can get leave `1 / (k + 1)` of the capacity to the others.
+    /// The largest number of leased webhooks that a destination may have while `n_free` more webhooks can be
+    /// sent. This number is `n_free` (the dynamic threshold of Choudhury and Hahne, 1998), but at least the
+    /// concurrency limit of a new destination. If `k` destinations with many waiting webhooks have reached
+    /// the threshold `n_free`, then `1 / (k + 1)` of the send capacity is left for other destinations.
     pub(crate) fn threshold(&self, n_free: u32) -> u32 {
         n_free.max(self.start_limit())
     }

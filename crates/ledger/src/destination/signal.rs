@@ -13,8 +13,8 @@ pub(crate) enum ReceiverSignal {
     FailedWebhook,
     /// The receiver works, but gets too many webhooks: 408 or 429.
     Overloaded,
-    /// The path of the webhook cannot be served now: a gateway answered 502, 503 or 504, or the connection
-    /// broke or gave an invalid response after it was opened.
+    /// The receiver cannot serve the URL path of the webhook now: a gateway answered 502, 503 or 504, or the
+    /// open connection broke or delivered an invalid response.
     PathDown,
     /// The receiver did not answer within the deadline.
     TimedOut,

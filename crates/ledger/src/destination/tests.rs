@@ -30,7 +30,7 @@ fn refused() -> Attempt {
     attempt(Outcome::Refused, None)
 }
 
-/// The path of the webhooks in these tests.
+/// The hash of the URL path of the webhooks in these tests.
 const PATH: i64 = 1;
 
 /// Leases one webhook of the destination and ends its attempt at once.
@@ -246,7 +246,7 @@ proptest! {
         for (index, (before, after)) in loads.iter().zip(&after).enumerate() {
             let n = sum(&|candidate| candidate.destination == index);
             prop_assert_eq!((after.n_leased, after.n_free + n), (before.n_leased + n, before.n_free));
-            // A destination that got a webhook had less than its part of the capacity before.
+            // No destination gets a webhook that raises its number of leased webhooks above the threshold.
             prop_assert!(n == 0 || after.n_leased <= limits.threshold(n_total));
         }
         for (index, n) in n_at_address.iter().enumerate() {

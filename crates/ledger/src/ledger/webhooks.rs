@@ -45,15 +45,15 @@ impl Ledger {
         Ok(claimed.leases)
     }
 
-    /// Whether due webhooks were left at the last claim only because their destinations had their part of the
-    /// capacity leased. [`Ledger::webhooks_due`] does not report these webhooks. The caller claims again when
-    /// it has more capacity.
+    /// Whether the last claim left due webhooks in the queue only because the leased webhooks of their
+    /// destinations had reached the threshold for one destination. [`Ledger::webhooks_due`] does not report
+    /// these webhooks. The caller claims again when it has more capacity.
     pub fn has_held_back_webhooks(&self) -> bool {
         self.is_held_back.load(Ordering::Relaxed)
     }
 
-    /// Closes the attempt of a leased webhook and applies its disposition. Returns a change of the circuit
-    /// breaker of the webhook's destination, for the log.
+    /// Closes the attempt of a leased webhook and applies its disposition. If the circuit breaker of the
+    /// webhook's destination opened or closed, returns this change for the log.
     ///
     /// When the lease was lost, stores the attempt in the history, changes nothing else, and fails with
     /// [`Error::LostLease`]. After [`Error::Busy`] the caller may repeat the call while the lease lasts.

@@ -34,9 +34,9 @@ impl World {
                                               WHERE ?1 AND address IS NOT NULL GROUP BY address)",
             now_ms,
         );
-        // The delivery limit is 5 webhooks per IP address, or the concurrency limit of a destination, up to 8, if
-        // it is higher. Webhooks that were claimed while the address of their destination was still unknown
-        // can exceed this limit.
+        // The delivery limit per IP address is 5 webhooks. If the concurrency limit of a destination is
+        // higher, which can be up to 8, this concurrency limit replaces the 5. Webhooks that were claimed
+        // while the address of their destination was still unknown can exceed the delivery limit.
         assert!(n_at_address <= 8 + 8, "{n_at_address} webhooks are being sent to one address");
         self.tally.n_paused +=
             self.query_number("SELECT COUNT(*) > 0 FROM destinations WHERE paused_until_ms > ?1", now_ms);
@@ -54,7 +54,8 @@ impl World {
         let now_ms = self.now_ms();
         let n_retries = self.under_way.iter().filter(|running| running.lease.value.is_retry).count();
         let lanes = if n_retries < CAPACITY.n_retries as usize { 1 } else { 0 };
-        // The number of leased webhooks with which a destination gets no further webhook, in each lane.
+        // A destination with this number of leased webhooks gets no further webhook. The number depends on
+        // the lane.
         let n_free = (CAPACITY.n_total as usize).saturating_sub(self.under_way.len());
         let n_free_retries = (CAPACITY.n_retries as usize).saturating_sub(n_retries).min(n_free);
         let n_forgotten = self.query_number(

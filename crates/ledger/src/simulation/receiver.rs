@@ -5,7 +5,7 @@ use super::rng::Rng;
 use crate::model::authority::Authority;
 use crate::model::webhook::{Attempt, Outcome, Timings};
 
-/// The number of different paths to which webhooks are sent.
+/// The number of different URL paths to which webhooks are sent.
 pub(super) const N_PATHS: usize = 3;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -19,7 +19,8 @@ enum Condition {
     Hanging,
     /// Answers 500.
     Failing,
-    /// The receiver answers 503 on path 0, and accepts the webhooks to all other paths.
+    /// The receiver answers 503 on the URL path with the number 0, and accepts the webhooks to all other URL
+    /// paths.
     BrokenPath,
     /// The receiver answers 429 with a `Retry-After` header.
     Busy {

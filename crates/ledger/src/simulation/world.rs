@@ -33,7 +33,7 @@ pub(super) const CAPACITY: SendCapacity = SendCapacity { n_total: 12, n_retries:
 /// The longest time from the due time of a webhook's first attempt to its expiry, in milliseconds.
 pub(super) const GIVE_UP_MS: i64 = 14 * DAY_MS;
 
-/// The largest concurrency limit of a destination, and the limit with which it starts.
+/// The largest concurrency limit of a destination. The next constant is the limit of a new destination.
 pub(super) const MAX_PER_AUTHORITY: u32 = 8;
 pub(super) const PER_AUTHORITY_START: u32 = 2;
 
@@ -82,7 +82,7 @@ pub(super) struct UnderWay {
 /// The values that the simulation expects for one webhook. The times are on the ledger's clock.
 pub(super) struct Expected {
     pub(super) receiver: usize,
-    /// The number of the path at the receiver.
+    /// The number of the URL path to which the webhook is sent.
     pub(super) path: usize,
     pub(super) due_ms: i64,
     pub(super) ends_ms: i64,

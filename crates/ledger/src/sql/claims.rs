@@ -53,24 +53,24 @@ statements! {
 #[derive(Default)]
 struct ClaimPlan {
     destinations: Vec<Destination>,
-    /// The load of each destination.
+    /// The number of leased webhooks and the limits of each destination, in the order of `destinations`.
     loads: Vec<Load>,
     /// The position of each destination in `destinations`, by its sequence number.
     destination_index: HashMap<i64, usize>,
-    /// The number of leased webhooks at each address.
+    /// The number of leased webhooks at each IP address of a destination.
     n_at_address: Vec<u32>,
-    /// The position of each address in `n_at_address`.
+    /// The position of each IP address in `n_at_address`.
     address_index: HashMap<String, usize>,
     candidates: Vec<Candidate>,
-    /// For each candidate, the webhooks that it may get, and their lanes.
+    /// For each candidate, the sequence numbers and lanes of the webhooks that the candidate may get.
     waiting: Vec<Vec<(i64, Lane)>>,
 }
 
 /// The effect of a claim.
 pub(crate) struct Claimed {
     pub(crate) leases: Vec<Lease<DueWebhook>>,
-    /// Whether due webhooks wait only because their destinations have their part of the capacity leased.
-    /// They can be claimed when more capacity is free.
+    /// Whether due webhooks wait only because the leased webhooks of their destinations have reached the
+    /// threshold for one destination. These webhooks can be claimed when more capacity is free.
     pub(crate) is_held_back: bool,
 }
 
@@ -135,7 +135,8 @@ pub(crate) fn reap(tx: &mut Tx<'_>, until_ms: i64) -> Result<u64, Error> {
 }
 
 impl ClaimPlan {
-    /// Reads the ready destinations, longest ready first, and the webhooks that they may get.
+    /// Reads the ready destinations, longest ready first, and the webhooks that the claim may take from each
+    /// of them.
     fn new(tx: &mut Tx<'_>, capacity: SendCapacity) -> Result<Self, Error> {
         // The sort below is stable: of several lists with the same ready time, the first one comes first.
         let lists = [
@@ -266,8 +267,9 @@ struct ReapedRow {
 
 /// Updates the queue's earliest due time: the earliest time at which a webhook is ready, a lease ends, a
 /// webhook expires, or a step of a bulk resend is due. Retries are ignored while the driver has no capacity
-/// for retries, and destinations while they have their part of the capacity leased. Returns whether such
-/// destinations are ready. `left` is the capacity that the claim has left.
+/// for retries, and destinations are ignored while their leased webhooks have reached the threshold for one
+/// destination. Returns whether any destination is ready and ignored for this reason. `left` is the capacity
+/// that the claim has not used.
 fn update_due_time(tx: &mut Tx<'_>, left: SendCapacity) -> Result<bool, Error> {
     let now_ms = tx.now_ms();
     let mut times = Vec::new();

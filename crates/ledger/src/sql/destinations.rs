@@ -101,14 +101,15 @@ pub(super) struct Destination {
 /// The earliest due times of the waiting webhooks of a destination.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct DueTimes {
-    /// In the lane of first attempts.
+    /// The earliest due time in the lane of first attempts.
     pub(super) first_due_ms: Option<i64>,
-    /// In the lane of retries.
+    /// The earliest due time in the lane of retries.
     pub(super) retry_due_ms: Option<i64>,
-    /// Of the webhooks that get their only attempt at their expiry. They are in neither lane.
+    /// The earliest due time of the webhooks that get their only attempt at their expiry. These webhooks are
+    /// in neither lane.
     pub(super) last_chance_due_ms: Option<i64>,
-    /// Of the first attempts that may be sent during a pause, because only another path has failed. The time
-    /// may be too early, or absent while there are such webhooks.
+    /// The earliest due time of the first attempts that may be sent during a pause, because only another URL
+    /// path has failed. The stored time may be too early, or `None` although such webhooks wait.
     pub(super) other_path_due_ms: Option<i64>,
 }
 
@@ -116,8 +117,8 @@ pub(super) struct DueTimes {
 struct SavedDestination<'a> {
     state: &'a DestinationState,
     due: &'a DueTimes,
-    /// The time from which on a claim may take a first attempt. `None` without waiting first attempts or
-    /// without free capacity.
+    /// The time from which on a claim may take a first attempt. `None` if no first attempt waits or the
+    /// destination has no free capacity.
     first_ready_ms: Option<i64>,
     /// The time from which on a claim may take a retry. `None` if no retry waits or the destination has no
     /// free capacity.
@@ -186,14 +187,14 @@ impl Destination {
         Ok(())
     }
 
-    /// Reads the earliest due times of the webhooks that do not wait for the end of a pause again.
+    /// Reads again the earliest due times of the webhooks that do not wait for the end of a pause.
     pub(super) fn refresh_urgent(&mut self, tx: &mut Tx<'_>) -> Result<(), Error> {
         self.due.last_chance_due_ms = tx.query_optional(&EARLIEST_LAST_CHANCE, params![self.seq])?;
         self.refresh_other_path(tx)
     }
 
     /// Reads the earliest due time of the first attempts that may be sent although the circuit breaker is
-    /// open, because only another path has failed.
+    /// open, because only another URL path has failed.
     pub(super) fn refresh_other_path(&mut self, tx: &mut Tx<'_>) -> Result<(), Error> {
         self.due.other_path_due_ms = match self.state.only_failed_path(tx.now_ms()) {
             Some(path) => {
@@ -243,8 +244,8 @@ impl Destination {
 }
 
 /// Up to `limit` destinations of a list from which a claim may take webhooks now, longest ready first. Leaves
-/// out destinations with `threshold` or more leased webhooks. Each pair is the time from which on the
-/// destination is ready, and its sequence number.
+/// out destinations with `threshold` or more leased webhooks. Each returned pair holds the time from which on
+/// a destination is ready, and the sequence number of the destination.
 pub(super) fn ready(
     tx: &mut Tx<'_>,
     list: ReadyList,
@@ -260,7 +261,8 @@ pub(super) fn ready(
     tx.query(statement, params![now_ms, threshold, limit])
 }
 
-/// The earliest time at which a destination of a list with less than `threshold` leased webhooks is ready.
+/// The earliest time at which a destination of `list` is ready. Leaves out destinations with `threshold` or
+/// more leased webhooks.
 pub(super) fn next_ready_ms(tx: &mut Tx<'_>, list: ReadyList, threshold: u32) -> Result<Option<i64>, Error> {
     let statement = match list {
         ReadyList::Urgent => &NEXT_URGENT,

@@ -1,4 +1,5 @@
-//! The expiry of webhooks: a webhook that still waits at its expiry fails, or gets its only attempt then.
+//! The expiry of webhooks: a webhook that still waits at its expiry fails, gets its only attempt then, or
+//! gets a new expiry.
 
 use super::destinations::Destination;
 use super::webhooks::{apply_transition, remove_waiting};
@@ -52,13 +53,15 @@ struct ExpiredRow {
 
 /// Ends the waiting webhooks that have expired, even if their destination is paused or saturated.
 ///
-/// A webhook with a counted attempt fails. A webhook without one does not fail because of the failures of
-/// others. If no error on this machine has postponed it within the last [`RECENT_TROUBLE_MS`]:
-/// * It gets a new expiry, `give_up_ms` from now, if the request's `expires` is absent or at least
-///   `give_up_ms`, and the circuit breaker of the destination is closed. The webhook has then waited only
-///   because the server did not send it, for example because the server was off for weeks.
-/// * Otherwise it gets its only attempt now, if its expiry is less than `lease_ms` ago. If it is longer ago,
-///   the server was not running then: a running server claims webhooks whenever a lease ends, or earlier.
+/// A webhook with a counted attempt fails. A webhook without a counted attempt fails, too, if an error on
+/// this machine has postponed it within the last [`RECENT_TROUBLE_MS`]. Every other webhook without a counted
+/// attempt may have waited only because of the failures of other webhooks:
+/// * The webhook gets a new expiry, `give_up_ms` from now, if the request's `expires` is absent or at least
+///   `give_up_ms`, and the circuit breaker of the destination is closed. In this case the webhook has waited
+///   only because the server did not send it, for example because the server was off for weeks.
+/// * A webhook that gets no new expiry gets its only attempt now, if its expiry is less than `lease_ms` ago.
+///   If the expiry is longer ago, the webhook fails: the server was not running at the expiry, because a
+///   running server claims webhooks at the latest when a lease ends.
 pub(super) fn end_expired(tx: &mut Tx<'_>, lease_ms: i64) -> Result<(), Error> {
     let now_ms = tx.now_ms();
     for row in tx.query::<ExpiredRow>(&EXPIRED, params![now_ms, MAX_EXPIRED])? {

@@ -5,7 +5,7 @@ use super::{Tx, params, statements};
 use crate::destination::Lane;
 use crate::error::Error;
 
-/// The largest number of paths that are looked at in search of another path than the one that failed.
+/// The largest number of URL paths that a search for webhooks to another URL path than the failed one reads.
 const MAX_PATHS: usize = 16;
 
 /// The largest number of waiting webhooks that are counted for the log.
@@ -50,9 +50,9 @@ pub(super) fn last_chances(tx: &mut Tx<'_>, destination: i64, limit: u32) -> Res
 /// be sent now.
 ///
 /// Two kinds of webhooks do not wait for the end of the pause: webhooks that get their only attempt now, at
-/// their expiry; and first attempts to another path, if all failures were on one path. After the pause,
-/// retries to another path come next, and then the webhook that has been due longest. No retry is returned
-/// without capacity for retries.
+/// their expiry; and first attempts to another URL path, if all failures were on one URL path. After the
+/// pause, retries to another URL path come next, and then the webhook that has been due longest. If
+/// `has_retry_capacity` is false, the function returns no retry.
 pub(super) fn probe(
     tx: &mut Tx<'_>,
     destination: &Destination,
@@ -87,8 +87,9 @@ pub(super) fn count(tx: &mut Tx<'_>, destination: i64) -> Result<u64, Error> {
     tx.query_one(&COUNT_WAITING, params![destination, MAX_COUNTED_WAITING])
 }
 
-/// The due time and the sequence number of a waiting webhook to another path than `failed_path`. It is the
-/// earliest one among [`MAX_PATHS`] paths, because there may be as many paths as webhooks.
+/// The due time and the sequence number of the earliest waiting webhook in `lane` whose URL path has another
+/// hash than `failed_path`. Only [`MAX_PATHS`] URL paths are searched, because every webhook may have a
+/// different URL path.
 pub(super) fn of_another_path(
     tx: &mut Tx<'_>,
     destination: i64,

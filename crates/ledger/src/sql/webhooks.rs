@@ -49,8 +49,8 @@ statements! {
 /// The effect of a report about an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecordEffect {
-    /// The lease was still held: the attempt was stored and its disposition applied. It may have changed the
-    /// circuit breaker of the destination.
+    /// The lease was still held: the attempt was stored and its disposition applied. The value is the change
+    /// if the circuit breaker of the destination opened or closed.
     Applied(Option<BreakerChange>),
     /// The lease was lost: the attempt was stored in the history, and nothing else changed.
     HistoryOnly,
@@ -248,8 +248,8 @@ impl Requeue {
     }
 }
 
-/// Removes a leased webhook from the queue for good. Returns its destination, which the caller saves, and its
-/// path.
+/// Removes a leased webhook from the queue for good. Returns the destination of the webhook, which the caller
+/// must save, and the hash of the URL path of the webhook.
 fn remove_leased(tx: &mut Tx<'_>, lease: &LeaseKey) -> Result<(Destination, i64), Error> {
     let removed: Option<(i64, i64)> = tx.query_optional(&DEQUEUE_LEASED, params![lease.seq, lease.fence])?;
     let (destination, path) = removed.ok_or(Error::LostLease)?;
@@ -258,7 +258,8 @@ fn remove_leased(tx: &mut Tx<'_>, lease: &LeaseKey) -> Result<(Destination, i64)
     Ok((destination, path))
 }
 
-/// Returns a leased webhook to the queue. Returns its destination, which the caller saves, and its path.
+/// Puts a leased webhook back into the queue. Returns the destination of the webhook, which the caller must
+/// save, and the hash of the URL path of the webhook.
 fn requeue(tx: &mut Tx<'_>, lease: &LeaseKey, requeue: &Requeue) -> Result<(Destination, i64), Error> {
     let Requeue { due_ms, due_reason, n_deleted_attempts, n_counted_attempts } = *requeue;
     let params = params![lease.seq, lease.fence, due_ms, due_reason, n_deleted_attempts, n_counted_attempts];

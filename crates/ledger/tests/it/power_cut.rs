@@ -1,6 +1,7 @@
-//! The names of new files and directories are flushed before the ledger is open. A child process, which runs
-//! this test program again, opens a ledger under `strace`. The tests are skipped where `strace` is missing or
-//! must not trace. `pixaven-bench powercut` tests the same with a whole server.
+//! Tests that the names of new files and directories are flushed before the opening of a ledger ends. A child
+//! process, which runs this test program again, opens a ledger under `strace`. The tests are skipped where
+//! `strace` is missing or has no permission to trace processes. `pixaven-bench powercut` simulates power cuts
+//! of a whole server.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use crate::fixture::START_MS;
 /// The environment variable that passes the ledger's directory to the child process.
 const DIRECTORY: &str = "PIXAVEN_TEST_POWER_CUT_DIRECTORY";
 
-/// What the child process did to names below a directory.
+/// The names of files and directories that the child process created or flushed.
 struct Names {
     /// The created files and directories whose names were not flushed afterwards.
     unflushed: HashSet<PathBuf>,
@@ -42,7 +43,7 @@ fn names_that_a_killed_process_may_not_have_flushed_are_flushed_at_the_next_star
     }
 }
 
-/// Opens a ledger in the directory `a/b` below `root` under `strace`. Returns `None` where this is impossible.
+/// Opens a ledger in the directory `a/b` below `root` under `strace`. Returns `None` if `strace` cannot run.
 fn names_after_opening(root: &Path) -> Option<Names> {
     let trace = root.join("trace");
     let traced = Command::new("strace")
@@ -64,10 +65,12 @@ fn names_after_opening(root: &Path) -> Option<Names> {
 }
 
 impl Names {
-    /// Reads a trace. A call that another thread interrupted counts when it begins.
+    /// Reads the output of `strace`. If a call of another thread splits a system call into two lines of the
+    /// output, only the first line counts.
     fn read(trace: &str, root: &Path) -> Self {
         let mut names = Self { unflushed: HashSet::new(), flushed: HashSet::new() };
-        // SQLite opens an existing log as if it were new.
+        // SQLite opens even an existing write-ahead log with `O_CREAT`, so only the first such call for a
+        // name counts as its creation.
         let mut known = HashSet::new();
         for line in trace.lines().filter(|line| !line.contains(" = -1 ") && !line.contains(" resumed>")) {
             if line.contains(" fsync(") {

@@ -209,7 +209,8 @@ impl Dispatcher {
     async fn send(&self, lease: &Lease<DueWebhook>, started_ms: i64) -> SendResult {
         let Inner { ledger, net, settings, signing_keys, .. } = &*self.inner;
         let webhook = &lease.value;
-        // The ledger claims an expired webhook only if it was never attempted. Such a webhook is sent once.
+        // A webhook without a counted attempt is sent even after its expiry: the ledger has claimed the
+        // webhook for its only attempt.
         let is_attempted = webhook.n_counted_attempts > 0;
         if is_attempted && webhook.expires_at_ms.is_some_and(|end_ms| started_ms >= end_ms) {
             return SendResult::Expired;

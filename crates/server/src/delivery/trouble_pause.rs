@@ -12,7 +12,7 @@ use crate::runtime::permits::LOCAL_TROUBLE_PAUSE_MS;
 /// The duration of a pause. After this time, every webhook that could not be sent is due again.
 const PAUSE: Duration = Duration::from_millis(LOCAL_TROUBLE_PAUSE_MS.unsigned_abs());
 
-/// The number of failures of this machine, without an answer of a receiver among them, after which the
+/// The number of failures of this machine, without an answer of a receiver between them, after which the
 /// dispatcher pauses. Fewer failures may concern a single receiver, for example one that a firewall of this
 /// machine blocks.
 const N_LOCAL_FAILURES: u32 = 8;
@@ -24,7 +24,7 @@ pub(super) struct TroublePause {
 
 struct PauseState {
     until: Instant,
-    /// The number of failures since a receiver has answered.
+    /// The number of failures of this machine since the last answer of a receiver.
     n_failures: u32,
     /// Whether a receiver has answered since the last failure of the proxy.
     has_answered: bool,
@@ -55,8 +55,8 @@ impl TroublePause {
         (affects_every_peer || !had_answered) && state.begin()
     }
 
-    /// Begins a pause after a failure of this machine, if it is the latest of [`N_LOCAL_FAILURES`] failures
-    /// without an answer among them. Returns whether a new pause began.
+    /// Begins a pause after a failure of this machine, if no receiver has answered since the last
+    /// [`N_LOCAL_FAILURES`] failures began. Returns whether a new pause began.
     pub(super) fn begin_after_local_failure(&self) -> bool {
         let mut state = self.state();
         state.n_failures = state.n_failures.saturating_add(1);

@@ -3,9 +3,9 @@
 
 /// The size from which glibc allocates a buffer as a memory mapping of its own, in bytes.
 ///
-/// This is the default, but glibc raises its default up to 32 MiB when a program frees a larger mapping.
-/// Larger buffers then come from heaps, which keep the freed memory, and grow by copying instead of by
-/// remapping.
+/// 128 KiB is also the initial default of glibc, but glibc raises its default up to 32 MiB when a program
+/// frees a larger mapping. After such a raise, glibc allocates large buffers in heaps. A heap keeps freed
+/// memory, and a buffer in a heap grows by copying instead of by remapping.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const MAPPED_BYTES: i32 = 128 << 10;
 

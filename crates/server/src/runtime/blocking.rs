@@ -9,19 +9,20 @@ use tokio::sync::Semaphore;
 /// hashing so many bytes takes about a millisecond.
 const SHORT_BYTES: usize = 64 << 10;
 
-/// A limited number of threads for long computations. A clone is cheap, and all clones share one limit.
+/// A limited number of threads for long computations. Cloning this value is cheap, and all clones share one
+/// limit.
 #[derive(Clone)]
 pub struct BlockingThreads {
     permits: Arc<Semaphore>,
 }
 
-/// The error of a computation that panicked, or that the end of the runtime cancelled.
+/// The error of a computation that panicked, or that was cancelled because the Tokio runtime ended.
 #[derive(Debug, thiserror::Error)]
 #[error("a computation did not end")]
 pub struct ComputationError(#[source] tokio::task::JoinError);
 
 impl BlockingThreads {
-    /// Creates a limit of `n_threads` computations at the same time.
+    /// Limits the number of long computations that run at the same time to `n_threads`, at least 1.
     pub fn new(n_threads: usize) -> Self {
         Self { permits: Arc::new(Semaphore::new(n_threads.max(1))) }
     }

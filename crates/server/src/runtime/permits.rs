@@ -10,8 +10,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub const LOCAL_TROUBLE_PAUSE_MS: i64 = 2_000;
 
 /// Returns the pause, in milliseconds, before a driver repeats work that failed because of this machine: from
-/// half of [`LOCAL_TROUBLE_PAUSE_MS`] to all of it. `unit_random` is a random number in `[0, 1)`. It keeps work
-/// that failed at the same time from being repeated at the same time.
+/// half of [`LOCAL_TROUBLE_PAUSE_MS`] to all of it. `unit_random` is a random number in `[0, 1)`. The random
+/// number prevents work that failed at the same time from being repeated at the same time.
 pub fn local_trouble_pause_ms(unit_random: f64) -> i64 {
     let half_ms = LOCAL_TROUBLE_PAUSE_MS / 2;
     half_ms + (half_ms as f64 * unit_random) as i64

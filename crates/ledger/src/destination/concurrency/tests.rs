@@ -1,4 +1,4 @@
-//! Runs the concurrency limit against simulated receivers, in steps of one answer.
+//! Tests the concurrency limit with simulated receivers. Each step of a simulation is one answer.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -12,7 +12,7 @@ struct SimulatedReceiver {
     service_ms: i64,
 }
 
-/// The result of a load that always has another webhook to send.
+/// The result of a simulation in which another webhook always waits to be sent.
 struct Run {
     state: Concurrency,
     n_answers: u32,

@@ -259,8 +259,8 @@ pub(crate) async fn the_end_of_a_webhook_lease_frees_the_send_capacity_of_its_de
 }
 
 pub(crate) async fn one_destination_leaves_half_of_the_send_capacity_to_the_others(f: Fixture) {
-    // The limits of the destinations are raised by the start value of another configuration. With the limits
-    // of this test, every destination has a share of one webhook.
+    // The first configuration creates the destinations with a high concurrency limit. The second
+    // configuration below guarantees each destination only one leased webhook.
     let raised = DeliveryLimits { per_authority_start: 40, ..DeliveryLimits::default() };
     let f = f.with_delivery_limits(raised);
     for name in ["a:443", "b:443"] {
@@ -282,7 +282,8 @@ pub(crate) async fn one_destination_leaves_half_of_the_send_capacity_to_the_othe
     assert!(!claimed.is_empty(), "ended webhooks make room for others");
     assert!(f.ledger.has_held_back_webhooks());
     let mut due = f.ledger.webhooks_due();
-    // The signal does not report the webhooks that are held back.
+    // `webhooks_due` does not report due webhooks that wait only because their destinations have reached the
+    // threshold of leased webhooks.
     tokio::select! {
         biased;
         () = due.wait() => panic!("the signal reported a webhook"),

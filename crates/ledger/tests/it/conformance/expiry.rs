@@ -88,7 +88,7 @@ pub(crate) async fn an_expired_webhook_is_never_claimed(f: Fixture) {
         f.scheduled(NewWebhook { expires_ms: Some(DAY_MS), ..webhook_to("a:443") }).await;
     }
     let patient = f.scheduled_to("a:443", 1).await[0];
-    // The server was stopped at the expiry.
+    // The clock jumps over the expiry of the webhooks, as if the server had been stopped at that time.
     f.clock.advance(DAY_MS + LEASE_MS);
     let mut due = f.ledger.webhooks_due();
     assert_eq!(

@@ -1,5 +1,5 @@
-//! Conformance tests of receivers that fail on one path or for some time: which webhooks are sent meanwhile, and
-//! how soon the others follow.
+//! Conformance tests of receivers that fail on one URL path or for some time. The tests check which webhooks
+//! are sent during the failures, and how soon after the failures the remaining webhooks are sent.
 
 use pixaven_ledger::{
     Attempt, BreakerChange, BreakerEvent, Disposition, DueWebhook, FailureReason, Lease, NewWebhook, Outcome,
@@ -26,7 +26,8 @@ fn refused() -> Attempt {
 }
 
 impl Fixture {
-    /// Records an attempt that delivered its webhook, or after which the webhook waits for five minutes.
+    /// Records the end of an attempt. If the attempt did not deliver the webhook, the webhook is due again
+    /// after five minutes.
     async fn record(&self, lease: &Lease<DueWebhook>, ended: Attempt) -> Option<BreakerChange> {
         let ended = Attempt { started_ms: self.clock.now_ms(), ..ended };
         let next = match ended.outcome {
@@ -45,7 +46,7 @@ impl Fixture {
     }
 
     /// Sends all webhooks that may be sent within `duration_ms`. `answer` gives the result of each attempt.
-    /// Returns the paths of the attempts, and the time of the last one since the start of the test.
+    /// Returns the paths of the attempts, and the time from the start of the test to the last attempt.
     async fn send_for(
         &self,
         duration_ms: i64,

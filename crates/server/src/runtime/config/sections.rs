@@ -163,7 +163,8 @@ impl Webhooks {
     /// Returns the limits for the delivery of webhooks: concurrency limits, circuit breaker, and the time
     /// after which a webhook is given up.
     pub fn delivery_limits(&self) -> DeliveryLimits {
-        // Half the deadline: the section `reference` allows at most 600 seconds.
+        // The result is half the deadline of an attempt. It fits into 32 bits, because the configuration
+        // allows a deadline of at most 600 seconds.
         let max_latency_ms = u32::try_from(self.deadline_s * 1_000 / 2).unwrap_or(u32::MAX);
         DeliveryLimits {
             capacity: u32::try_from(self.concurrency).unwrap_or(u32::MAX),
