@@ -90,9 +90,9 @@ impl Sandbox {
         Ok(Self { shared: Arc::new(Shared { settings, scheduler, pool }) })
     }
 
-    /// Gives an image a place in the queue before its bytes are there. `n_bytes` is the length of the file, if
-    /// it is known. A job is always admitted. An interactive request is refused if the queue is full or if the
-    /// wait for a worker would probably be too long.
+    /// Gives an image a place in the queue, called a ticket, before the bytes of the image have arrived.
+    /// `n_bytes` is the length of the file, if it is known. A job is always admitted. An interactive request
+    /// is refused if the queue is full or if the wait for a worker would probably be too long.
     ///
     /// # Errors
     /// [`WorkError::LongQueue`].
@@ -101,8 +101,8 @@ impl Sandbox {
     }
 
     /// Waits for a worker and processes one image. An interactive request is refused if the image turns out
-    /// to be so heavy that it would wait too long. If the caller drops the future, the image leaves the queue;
-    /// if a worker is already busy with the image, the pool kills this worker.
+    /// to be so heavy that the image would wait too long. If the caller drops the future, the image leaves
+    /// the queue; if a worker is already busy with the image, the pool kills this worker.
     ///
     /// # Errors
     /// [`WorkError::Image`], [`WorkError::LimitExceeded`], [`WorkError::LongQueue`],

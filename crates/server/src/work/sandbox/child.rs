@@ -28,8 +28,8 @@ const LOG_LINE_MAX_BYTES: u64 = 1_024;
 /// that a worker cannot fill the log.
 const LOG_LINES_MAX: usize = 100;
 
-/// The nice value of workers with heavy images. A process with nice value 0 beside it gets nine tenths of a
-/// processor.
+/// The nice value of workers with heavy images. If a process with nice value 0 competes with such a worker
+/// for a processor, the process gets nine tenths of the processor time.
 const HEAVY_NICE: i32 = 10;
 
 /// A worker process and the pipes to it.
@@ -48,8 +48,8 @@ pub(super) struct Exchange<'a> {
     pub(super) plan: &'a Plan,
     pub(super) settings: &'a SandboxSettings,
     pub(super) caller: Caller,
-    /// For a light image: called when the image has used [`OVERRUN`] of CPU time. `None`: the image is heavy,
-    /// and its worker runs with low priority from the start.
+    /// A callback for a light image. The callback is called when the image has used the CPU time [`OVERRUN`].
+    /// `None` means that the image is heavy, and the worker runs with low priority from the start.
     pub(super) on_overrun: Option<&'a (dyn Fn() -> AfterOverrun + Sync)>,
 }
 
@@ -209,8 +209,8 @@ impl Child {
         }
         let mut head = vec![0; head_bytes];
         self.replies.read_exact(&mut head).await?;
-        // The buffer has the exact size, so that it never grows by copying. The system provides its memory
-        // only when bytes arrive.
+        // The buffer has the exact size of the body, so that the buffer never grows by copying. The
+        // operating system provides the memory of the buffer only when bytes arrive.
         let mut body = Vec::new();
         body.try_reserve_exact(body_bytes).map_err(io::Error::other)?;
         let n_read = (&mut self.replies).take(body_bytes as u64).read_to_end(&mut body).await?;
@@ -262,7 +262,7 @@ async fn watch(
 }
 
 /// Lowers the priority of a worker, so that light images and the server itself get a processor first. Returns
-/// whether it was possible.
+/// whether the operating system permitted the change.
 fn lower_priority(pid: u32) -> bool {
     let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
     let lowered = rustix::process::setpriority_process(pid, HEAVY_NICE);

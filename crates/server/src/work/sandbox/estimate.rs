@@ -13,16 +13,17 @@ use pixaven_imaging::{Format, Limits, Plan};
 
 use super::WorkerInput;
 
-/// What every image costs, besides its bytes and pixels.
+/// The constant part of the CPU time of every image, in seconds.
 const PER_IMAGE_S: f64 = 1e-3;
-/// What every byte of a file costs.
+/// The CPU time for each byte of a file, in seconds.
 const PER_BYTE_S: f64 = 3e-9;
-/// What every byte of a file costs whose size in pixels is unknown, such as SVG.
+/// The CPU time for each byte of a file whose size in pixels is unknown, such as an SVG file, in seconds.
 const PER_UNKNOWN_BYTE_S: f64 = 100e-9;
-/// What a change of every pixel costs, such as a blur.
+/// The CPU time for each pixel of an image that is changed, for example blurred, in seconds.
 const PER_CHANGED_PIXEL_S: f64 = 40e-9;
 
-/// How far one image moves the median of the time per byte. The median moves by this share up or down.
+/// How far one image moves the median of the time per byte. Each image moves the median up or down by this
+/// share of the median.
 const MEDIAN_STEP: f64 = 0.1;
 /// The weight of the newest image in a factor of [`Estimator::factors`].
 const FACTOR_WEIGHT: f64 = 0.2;
@@ -30,9 +31,9 @@ const FACTOR_WEIGHT: f64 = 0.2;
 const FACTORS: std::ops::RangeInclusive<f64> = 0.02..=50.0;
 /// The weight of the newest image in [`Estimator::slowdown`].
 const SLOWDOWN_WEIGHT: f64 = 0.1;
-/// The largest slowdown that is believed.
+/// The largest slowdown that one measurement can add. A larger measured slowdown counts as this value.
 const SLOWDOWN_MAX: f64 = 20.0;
-/// The shortest CPU time from which a slowdown can be measured.
+/// The shortest CPU time of an image whose slowdown is measured.
 const SLOWDOWN_MIN_CPU: Duration = Duration::from_millis(5);
 
 /// What is known about an image before it is processed.
@@ -40,7 +41,7 @@ const SLOWDOWN_MIN_CPU: Duration = Duration::from_millis(5);
 pub(super) struct Work {
     class: Class,
     n_bytes: usize,
-    /// The seconds that the image takes by the constants of this module.
+    /// The CPU time of the image in seconds, calculated only from the constants of this module.
     model_s: f64,
 }
 
@@ -48,37 +49,40 @@ pub(super) struct Work {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Class {
     input: Option<Format>,
-    /// The format of the output; `None` if it is chosen by its size.
+    /// The format of the output. `None` means that several formats are tried, and the smallest file is the
+    /// output.
     output: Option<Format>,
-    /// Whether the request changes pixels or looks for faces.
+    /// Whether the request changes the pixels of the image, or searches the image for faces.
     is_changed: bool,
-    /// The magnitude of the time by the constants of this module, in steps of a factor of four: what the
-    /// constants get wrong is different for small and for large images.
+    /// The magnitude of [`Work::model_s`], in steps of a factor of four. The magnitude is a part of the class
+    /// because the error of the calculated time differs between small and large images.
     magnitude: u8,
 }
 
 /// The times that a processed image took.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Spent {
-    /// CPU time of the worker.
+    /// The CPU time of the worker.
     pub(super) cpu: Duration,
-    /// Elapsed time.
+    /// The elapsed time.
     pub(super) wall: Duration,
 }
 
-/// What was learned from the images that were processed so far.
+/// Estimates the time of new images from the times of the images that were processed so far.
 #[derive(Debug)]
 pub(super) struct Estimator {
     /// The longest time that an image may take.
     max: Duration,
-    /// The median of the seconds per byte. A few hostile images do not change a median, as they would change
-    /// a mean: a small file can take seconds.
+    /// The median of the seconds per byte. A small hostile file can take seconds. A few such files would
+    /// change a mean, but hardly change a median.
     per_byte_s: f64,
     /// The median of the seconds per image.
     per_image_s: f64,
-    /// How many times longer the images of a class take than by the constants of this module.
+    /// For each class, the measured CPU time of the images divided by the time that is calculated from the
+    /// constants of this module ([`Work::model_s`]).
     factors: HashMap<Class, f64>,
-    /// How many times longer an image takes than its CPU time, because the processors are busy.
+    /// The elapsed time of an image divided by the CPU time of the image. The value is above 1 while the
+    /// processors are busy.
     slowdown: f64,
 }
 
@@ -105,7 +109,7 @@ impl Work {
     }
 }
 
-/// Half of the binary logarithm of the milliseconds.
+/// Returns half of the binary logarithm of a time in milliseconds.
 fn magnitude(seconds: f64) -> u8 {
     ((seconds * 1e3).max(1.0).log2() / 2.0) as u8
 }
@@ -162,7 +166,8 @@ fn output_size(plan: &Plan, width: f64, height: f64) -> (f64, f64) {
     (out_width, out_height)
 }
 
-/// The seconds that decoding a pixel takes, roughly. What is wrong here is learned as a factor.
+/// The approximate CPU time for decoding one pixel, in seconds. [`Estimator::factors`] corrects the error of
+/// this value with the times of processed images.
 fn decode_s(format: Format) -> f64 {
     let ns = match format {
         Format::Bmp => 3.0,
@@ -176,7 +181,8 @@ fn decode_s(format: Format) -> f64 {
     ns * 1e-9
 }
 
-/// The seconds that encoding a pixel takes, roughly. `None`: several formats are tried.
+/// The approximate CPU time for encoding one pixel, in seconds. The format `None` means that several formats
+/// are tried.
 fn encode_s(format: Option<Format>) -> f64 {
     let ns = match format {
         Some(Format::Bmp) => 3.0,
@@ -199,27 +205,29 @@ impl Estimator {
         Self { max, per_byte_s: 100e-9, per_image_s: 0.03, factors: HashMap::new(), slowdown: 1.0 }
     }
 
-    /// The expected time of an image of which only the length is known, or not even that.
+    /// The expected CPU time of an image of `n_bytes` bytes. `None` means that even the length of the file is
+    /// unknown.
     pub(super) fn of_length(&self, n_bytes: Option<u64>) -> Duration {
         self.limited(
             n_bytes.map_or(self.per_image_s, |n_bytes| PER_IMAGE_S + n_bytes as f64 * self.per_byte_s),
         )
     }
 
-    /// The expected time of an image.
+    /// The expected CPU time of an image whose format and size in pixels are known.
     pub(super) fn of_work(&self, work: &Work) -> Duration {
         self.limited(work.model_s * self.factors.get(&work.class).copied().unwrap_or(1.0))
     }
 
-    /// Learns from an image that was processed.
+    /// Improves the later estimates with the times of an image that was processed.
     pub(super) fn learn(&mut self, work: &Work, spent: Spent) {
         let cpu_s = spent.cpu.as_secs_f64();
         step(&mut self.per_byte_s, (cpu_s - PER_IMAGE_S).max(0.0) / work.n_bytes.max(1) as f64);
         step(&mut self.per_image_s, cpu_s);
         let seen = (cpu_s / work.model_s).clamp(*FACTORS.start(), *FACTORS.end());
         let factor = self.factors.entry(work.class).or_insert(seen);
-        // The mean of the logarithms: an image that takes 50 times as long moves the factor no further than one
-        // that takes a 50th.
+        // The new factor is a weighted mean of logarithms: an image that takes 50 times the expected time
+        // raises the factor by the same ratio by which an image that takes a 50th of the expected time lowers
+        // the factor.
         *factor *= (seen / *factor).powf(FACTOR_WEIGHT);
         if spent.cpu >= SLOWDOWN_MIN_CPU {
             let seen = (spent.wall.as_secs_f64() / cpu_s).clamp(1.0, SLOWDOWN_MAX);

@@ -1,5 +1,5 @@
-//! The worker processes of the pool: lends idle workers, takes them back, and replaces those that must not be
-//! used again.
+//! The worker processes of the pool: the pool lends idle workers, receives returned workers, and replaces
+//! workers that must not be used again.
 
 use std::io;
 use std::path::PathBuf;
@@ -30,8 +30,9 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Borrows a worker, or starts one if none is idle. Heavy images get a worker with low priority if there is
-    /// one, and light images get one with normal priority. The priority of a worker cannot be raised again.
+    /// Borrows an idle worker, or starts a worker if no worker is idle. A heavy image gets an idle worker
+    /// with low priority if such a worker exists. A light image gets an idle worker with normal priority if
+    /// such a worker exists. The priority of a worker cannot be raised again.
     pub(super) fn borrow(&self, is_heavy: bool) -> io::Result<BorrowedWorker<'_>> {
         loop {
             let idle = {

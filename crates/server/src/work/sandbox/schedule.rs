@@ -1,14 +1,15 @@
-//! Decides in which order images get workers, and estimates when a new image would start. Pure: the caller
-//! passes the time.
+//! Decides in which order images get workers, and estimates when a new image would start. The functions read
+//! no clock: the caller passes the time.
 //!
 //! The rules:
 //!
-//! 1. The image with the shortest expected time starts first. A second of waiting counts like a second less
-//!    of expected time, so that no image waits for ever behind shorter ones.
+//! 1. The image with the shortest expected time starts first. The expected time is the estimated CPU time of
+//!    processing the image. Each second of waiting counts like an expected time that is one second shorter,
+//!    so that no image waits forever behind images with shorter expected times.
 //! 2. An image whose expected time is at most [`LIGHT_MAX`] is light, every other image is heavy. Express
 //!    workers take only light images of interactive requests. Ordinary workers take every image.
-//! 3. While both wait, interactive requests get three quarters of the time of the ordinary workers, and jobs
-//!    get one quarter.
+//! 3. While interactive requests and jobs wait, interactive requests get three quarters of the time of the
+//!    ordinary workers, and jobs get one quarter.
 
 mod forecast;
 
@@ -21,19 +22,20 @@ use crate::work::Caller;
 /// The longest expected time of a light image.
 pub(super) const LIGHT_MAX: Duration = Duration::from_millis(100);
 
-/// The CPU time after which a light image counts as heavy, because the expectation was wrong.
+/// The CPU time after which a light image counts as heavy, because the expected time was too short.
 pub(super) const OVERRUN: Duration = Duration::from_millis(300);
 
-/// The expected time of an image that has overrun.
+/// The expected time of a light image that has used the CPU time [`OVERRUN`].
 const OVERRUN_EXPECTED: Duration = Duration::from_secs(3);
 
-/// The time of ordinary workers that jobs get while interactive requests wait, for each second that those get.
+/// The time of ordinary workers that jobs get for each second that interactive requests get, while
+/// interactive requests and jobs wait.
 const JOB_SHARE: f64 = 1.0 / 3.0;
 
 /// How fast [`Schedule::arrival_share`] follows a change: the weight of the newest arrival.
 const ARRIVAL_WEIGHT: f64 = 0.05;
 
-/// Names one image in a [`Schedule`].
+/// The number of a ticket. A ticket is the place of one image in the [`Schedule`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct TicketId(u64);
 
@@ -52,12 +54,12 @@ pub(super) struct Start {
     pub(super) is_heavy: bool,
 }
 
-/// What becomes of a running image that has overrun.
+/// What happens to a running light image that has used the CPU time [`OVERRUN`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AfterOverrun {
     /// The image continues on the place of an ordinary worker.
     Continues,
-    /// The image waits again, as a heavy one. The caller must stop it.
+    /// The image waits again as a heavy image. The caller must stop the worker of the image.
     WaitsAgain,
 }
 
@@ -68,10 +70,11 @@ pub(super) struct Schedule {
     n_express: usize,
     last_id: u64,
     images: BTreeMap<TicketId, Image>,
-    /// The seconds of ordinary workers that jobs have not got yet.
+    /// The time of ordinary workers, in seconds, that is due to jobs by [`JOB_SHARE`] and that jobs have not
+    /// used yet.
     job_credit_s: f64,
-    /// The share of the arriving interactive requests that end up waiting for a worker. The others are
-    /// accepted requests with a webhook, or invalid.
+    /// The share of the arriving interactive requests that later wait for a worker. The other requests are
+    /// invalid, or have a webhook and are processed later as jobs.
     arrival_share: f64,
 }
 
@@ -103,7 +106,7 @@ impl Image {
         rank(self.expected, self.arrived_at, now)
     }
 
-    /// Whether the image is before the workers, as opposed to in one.
+    /// Returns whether the image has the given caller and has not started in a worker yet.
     fn is_before(&self, caller: Caller) -> bool {
         self.caller == caller && !matches!(self.state, State::Running { .. })
     }
@@ -131,7 +134,8 @@ impl Schedule {
         id
     }
 
-    /// The bytes of an image are complete, and its expected time is known better. It waits for a worker.
+    /// Records that the bytes of an image are complete and that the image waits for a worker. `expected`
+    /// replaces the first estimate of the expected time.
     pub(super) fn wait(&mut self, id: TicketId, expected: Duration) {
         let Some(image) = self.images.get_mut(&id) else { return };
         (image.expected, image.state) = (expected, State::Waiting);
@@ -140,7 +144,7 @@ impl Schedule {
         }
     }
 
-    /// Removes an image: it was processed, or its caller no longer waits.
+    /// Removes an image that was processed, or whose caller no longer waits.
     pub(super) fn leave(&mut self, id: TicketId) {
         let Some(image) = self.images.remove(&id) else { return };
         if image.state == State::Arriving && image.caller == Caller::Interactive {
@@ -152,7 +156,8 @@ impl Schedule {
         self.arrival_share += ARRIVAL_WEIGHT * (waits - self.arrival_share);
     }
 
-    /// Starts the next image, if one is waiting and a worker that may take it is free.
+    /// Starts the next waiting image for which a suitable worker is free. Returns `None` if no such image
+    /// exists.
     pub(super) fn start_next(&mut self, now: Instant) -> Option<Start> {
         let has_ordinary = self.n_free(Place::Ordinary) > 0;
         let has_express = self.n_free(Place::Express) > 0;
@@ -180,7 +185,8 @@ impl Schedule {
         Some(Start { id, place, is_heavy: !image.is_light() })
     }
 
-    /// Chooses between an interactive image and a job that both could start on the same ordinary worker.
+    /// Chooses whether the image of an interactive request or the image of a job starts first, if an ordinary
+    /// worker is free for one image and no express worker can process the interactive image.
     fn share(&mut self, interactive: TicketId, job: TicketId) -> TicketId {
         let job_s = self.images[&job].expected.as_secs_f64();
         if self.job_credit_s >= job_s {
@@ -191,7 +197,7 @@ impl Schedule {
         interactive
     }
 
-    /// The waiting image with the lowest rank among those that `is_eligible`.
+    /// The image with the lowest rank among the waiting images for which `is_eligible` returns true.
     fn first(&self, now: Instant, is_eligible: impl Fn(&Image) -> bool) -> Option<TicketId> {
         let waiting =
             self.images.iter().filter(|(_, image)| image.state == State::Waiting && is_eligible(image));
@@ -199,7 +205,7 @@ impl Schedule {
         first.map(|(&id, _)| id)
     }
 
-    /// A running light image has used [`OVERRUN`]. It is heavy from now on.
+    /// Records that a running light image has used the CPU time [`OVERRUN`]. The image is heavy from now on.
     pub(super) fn overrun(&mut self, id: TicketId) -> AfterOverrun {
         let has_ordinary = self.n_free(Place::Ordinary) > 0;
         let Some(image) = self.images.get_mut(&id) else { return AfterOverrun::Continues };
@@ -215,11 +221,11 @@ impl Schedule {
         AfterOverrun::Continues
     }
 
-    /// How long a new interactive image would wait for its start. `ticket` is given if the image is already in
-    /// the schedule.
+    /// Returns how long the image of an interactive request would wait for its start. `ticket` is the place
+    /// of the image, if the image is already in the schedule.
     ///
-    /// The images that would start before it are given to the workers one after the other. Images that arrive
-    /// later are not foreseen.
+    /// The function assigns the images that would start earlier to the workers, one after the other. Images
+    /// that arrive later are not considered.
     pub(super) fn expected_wait(
         &self,
         expected: Duration,
@@ -273,7 +279,7 @@ impl Schedule {
         n - self.n_free(Place::Ordinary) as f64
     }
 
-    /// Number of workers that are in use.
+    /// The number of workers that are in use.
     pub(super) fn n_running(&self) -> usize {
         self.images.values().filter(|image| matches!(image.state, State::Running { .. })).count()
     }

@@ -11,16 +11,17 @@ use super::schedule::{AfterOverrun, Schedule, Start, TicketId};
 use crate::work::Caller;
 use crate::work::error::WorkError;
 
-/// How many times longer than `max_wait` an image may have to wait if its bytes were read already. The first
-/// estimate, which admitted it, is less precise than the second one.
+/// The factor by which the expected wait of an image may exceed `max_wait` after the bytes of the image were
+/// read. The image was admitted by an estimate from its length, and this first estimate is less precise than
+/// the second estimate.
 const SECOND_CHANCE: f64 = 1.5;
 
 /// The limits of the queue for workers.
 #[derive(Debug, Clone, Copy)]
 pub struct QueueLimits {
-    /// The most interactive requests that may wait for a worker at the same time.
+    /// The largest number of interactive requests that may wait for a worker at the same time.
     pub count: usize,
-    /// The longest time for which an interactive request may be expected to wait for a worker.
+    /// The longest permitted expected wait of an interactive request for a worker.
     pub max_wait: Duration,
 }
 
@@ -33,12 +34,12 @@ pub(super) struct Scheduler {
 struct State {
     schedule: Schedule,
     estimator: Estimator,
-    /// The waiting images, each with the channel that tells it to start.
+    /// The waiting images, each with the channel that reports the start of the image.
     waiters: HashMap<TicketId, oneshot::Sender<Start>>,
 }
 
-/// The place of one image in the queue, from the head of its request to the end of its processing. Dropping
-/// it gives up the place.
+/// A ticket: the place of one image in the queue for workers, from the arrival of the request's head to the
+/// end of the processing. Dropping the ticket gives up the place.
 pub struct Ticket {
     scheduler: Arc<Scheduler>,
     id: TicketId,
@@ -51,7 +52,8 @@ impl Scheduler {
         Arc::new(Self { limits, state: Mutex::new(state) })
     }
 
-    /// Admits an image of which only the length is known, or not even that. A job is always admitted.
+    /// Admits an image of `n_bytes` bytes to the queue before the bytes arrive. `None` means that the length
+    /// is unknown. A job is always admitted.
     ///
     /// # Errors
     /// [`WorkError::LongQueue`]
@@ -66,7 +68,7 @@ impl Scheduler {
         Ok(Ticket { scheduler: Arc::clone(self), id, caller })
     }
 
-    /// Waits until a worker is free for the image of `ticket`.
+    /// Waits until a worker is free for the image whose place in the queue is `ticket`.
     ///
     /// # Errors
     /// [`WorkError::LongQueue`]
@@ -83,13 +85,13 @@ impl Scheduler {
         waiting.await.map_err(WorkError::internal)
     }
 
-    /// Waits until a worker is free for an image that waits again.
+    /// Waits until a worker is free for an image that was stopped and waits for the second time.
     pub(super) async fn next_turn(&self, ticket: &Ticket) -> Result<Start, WorkError> {
         let waiting = self.state().start_all_after_waiting(ticket.id);
         waiting.await.map_err(WorkError::internal)
     }
 
-    /// A running light image has used more CPU time than a light image may.
+    /// Records that a running light image has used more CPU time than a light image may use.
     pub(super) fn overrun(&self, ticket: &Ticket) -> AfterOverrun {
         let mut state = self.state();
         let after = state.schedule.overrun(ticket.id);
@@ -97,12 +99,12 @@ impl Scheduler {
         after
     }
 
-    /// Learns from an image that was processed.
+    /// Improves the later estimates with the times of an image that was processed.
     pub(super) fn learn(&self, work: &Work, spent: Spent) {
         self.state().estimator.learn(work, spent);
     }
 
-    /// Number of workers that are in use.
+    /// The number of workers that are in use.
     pub(super) fn n_running(&self) -> usize {
         self.state().schedule.n_running()
     }
@@ -117,7 +119,8 @@ impl Scheduler {
     ) -> Result<(), WorkError> {
         let wait = state.schedule.expected_wait(expected, ticket, Instant::now());
         let wait = state.estimator.elapsed(wait);
-        // The image of a ticket counts itself.
+        // An image that has a ticket is already counted in the length of the queue, so the image itself is
+        // subtracted.
         let n_others = state.schedule.queue_length() - f64::from(u8::from(ticket.is_some()));
         if wait > max_wait || n_others >= self.limits.count as f64 {
             return Err(WorkError::LongQueue { wait });
@@ -151,7 +154,7 @@ impl State {
         while let Some(start) = self.schedule.start_next(now) {
             let is_awaited = self.waiters.remove(&start.id).is_some_and(|waiter| waiter.send(start).is_ok());
             if !is_awaited {
-                // The caller no longer waits. Its ticket is dropped in a moment.
+                // The caller no longer waits for the image, and drops the ticket of the image soon.
                 self.schedule.leave(start.id);
             }
         }
@@ -164,7 +167,7 @@ impl Ticket {
         self.caller
     }
 
-    /// Gives up the place: the image was processed.
+    /// Gives up the place in the queue after the image was processed.
     pub(super) fn finish(&self) {
         self.scheduler.leave(self.id);
     }
@@ -200,7 +203,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_is_refused_before_its_body_if_the_announced_work_takes_too_long() {
         let scheduler = scheduler(100, 10);
-        // By the first estimate a megabyte takes about 0.1 s.
+        // By the estimate from the length of the file, an image of one megabyte takes about 0.1 s.
         let admitted: Vec<_> = (0..200).map_while(|_| admit(&scheduler, 10 << 20).ok()).collect();
         assert!((9..=12).contains(&admitted.len()), "{}", admitted.len());
         let Err(WorkError::LongQueue { wait }) = admit(&scheduler, 10 << 20) else { panic!("too much work") };

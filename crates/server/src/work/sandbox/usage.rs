@@ -39,9 +39,10 @@ fn parse(stat: &str, page_bytes: u64, ticks_per_s: u64) -> Option<Usage> {
 }
 
 /// Measures the CPU time of a process with one thread more precisely than [`of`] does. Returns `None` also if
-/// the kernel does not count it.
+/// the kernel does not measure this time.
 pub(super) fn cpu_of(pid: u32) -> Option<Duration> {
-    // The first field is the time on a processor in nanoseconds (Documentation/scheduler/sched-stats.rst).
+    // The first field is the time that the process has run on a processor in nanoseconds
+    // (Documentation/scheduler/sched-stats.rst).
     let stat = std::fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
     Some(Duration::from_nanos(stat.split(' ').next()?.parse().ok()?))
 }

@@ -102,7 +102,7 @@ fn light_images_use_ordinary_workers_too() {
 fn jobs_get_a_quarter_of_the_time_while_interactive_requests_wait() {
     let mut simulation = Simulation::new(1, 0);
     let jobs: Vec<_> = (0..100).map(|_| simulation.wait(Job, ms(500))).collect();
-    // However long the jobs have waited, they do not overtake.
+    // The jobs do not start before the interactive requests, however long the jobs have waited.
     simulation.now += ms(600_000);
     for _ in 0..100 {
         simulation.wait(Interactive, ms(500));
@@ -176,7 +176,7 @@ fn an_arriving_image_counts_as_much_as_arriving_images_usually_need_a_worker() {
     }
     assert_eq!(simulation.expected_wait(ms(100)), ms(10_000));
     assert!((simulation.schedule.queue_length() - 99.0).abs() < 1e-9);
-    // Requests with a webhook leave without waiting for a worker.
+    // Requests with a webhook leave the schedule without waiting for a worker.
     for _ in 0..100 {
         let id = simulation.schedule.arrive(Interactive, ms(100), simulation.now);
         simulation.schedule.leave(id);
