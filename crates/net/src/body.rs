@@ -1,6 +1,5 @@
 //! Reads the whole body of a response into memory. The number of bytes, the number of pieces, the time and
-//! the memory are limited while the body arrives. Not in this file: reading the beginning of a body
-//! (`exchange`).
+//! the memory are limited while the body arrives. The module `exchange` reads the beginning of a body.
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -15,7 +14,7 @@ use crate::content_encoding::BodyDecoder;
 use crate::deadline::Deadline;
 use crate::piece_limit::PieceLimit;
 
-/// The memory of a connection, in bytes: the two buffers of hyper, and the buffers of TLS.
+/// The memory that one connection occupies, in bytes: the two buffers of hyper and the buffers of TLS.
 const CONNECTION_BYTES: usize = 128 * 1024;
 
 /// A callback that sets the number of bytes of memory that a fetch holds: the body, the connection and the
@@ -29,11 +28,11 @@ pub type HoldBytes<'a> = dyn FnMut(usize) -> bool + Send + 'a;
 pub(crate) struct BodyLimits<'a> {
     /// The largest permitted number of bytes of the decoded body.
     pub(crate) max_bytes: u64,
-    /// The time at which reading ends with [`NetError::Timeout`]. The caller has a timer for the same time,
-    /// but a timer of a busy runtime may be late.
+    /// The time at which reading ends with [`NetError::Timeout`]. The caller of the fetch has a timer for the
+    /// same time, but the timer may fire late when the runtime is busy.
     pub(crate) deadline: &'a Deadline,
-    /// The permits for decoding steps. A step of brotli can take several milliseconds, so that many fetches
-    /// at once would keep all threads of the runtime busy.
+    /// The permits for decoding steps. A decoding step of brotli can take several milliseconds. Without a
+    /// limit, many simultaneous fetches would keep all threads of the runtime busy.
     pub(crate) decoding: &'a Semaphore,
 }
 
@@ -98,7 +97,7 @@ fn check_deadline(deadline: &Deadline) -> Result<(), NetError> {
     if deadline.has_passed() { Err(NetError::Timeout) } else { Ok(()) }
 }
 
-/// The part of a document that has arrived so far.
+/// The bytes of a document that have arrived so far.
 struct Document<'a, 'b> {
     bytes: Vec<u8>,
     max_bytes: u64,

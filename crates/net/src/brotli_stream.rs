@@ -9,7 +9,7 @@ const OUTPUT_BUFFER_BYTES: usize = 16 * 1024;
 /// The largest window of a brotli stream, in bytes (RFC 7932, section 9.1). The decoder refuses the larger
 /// windows of the extension "large window", which the content coding `br` does not include.
 const MAX_WINDOW_BYTES: usize = 16 * 1024 * 1024;
-/// The memory of a decoder without its window, in bytes.
+/// The memory that a brotli decoder needs in addition to the window, in bytes.
 const TABLES_BYTES: usize = 256 * 1024;
 
 /// A decoder that receives a brotli body in pieces, and returns the decoded bytes in short steps.
@@ -20,7 +20,7 @@ pub(crate) struct BrotliStream {
     progress: Progress,
 }
 
-/// What the decoder needs for its next step.
+/// What the decoder needs before the decoder can run another step.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Progress {
     NeedsInput,
@@ -75,13 +75,13 @@ impl BrotliStream {
         self.progress == Progress::HasMore
     }
 
-    /// Fails when the body is incomplete.
+    /// Returns an error if the compressed body has ended before the end of the brotli stream.
     pub(crate) fn finish(&self) -> io::Result<()> {
         if self.progress == Progress::Ended { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
-    /// Returns an upper bound on the memory of a decoder that has returned `n_decoded` bytes. The window
-    /// grows with the decoded bytes.
+    /// Returns an upper bound on the memory of a decoder that has returned `n_decoded` bytes. The window of
+    /// the decoder grows with the number of decoded bytes.
     pub(crate) fn memory_bytes(n_decoded: u64) -> usize {
         let n_window = usize::try_from(n_decoded.saturating_mul(2)).unwrap_or(usize::MAX);
         n_window.min(MAX_WINDOW_BYTES) + TABLES_BYTES

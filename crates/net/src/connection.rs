@@ -65,7 +65,7 @@ impl Connection {
     /// Reads the next frame of a response body. Returns `None` at the end of the body.
     ///
     /// Many frames can be complete in hyper's buffer at once. The function therefore lets other tasks run
-    /// after a number of frames, although it need not wait for the peer.
+    /// after a number of frames, although the function need not wait for the peer.
     pub(crate) async fn next_frame(&mut self, body: &mut Incoming) -> Option<hyper::Result<Frame<Bytes>>> {
         consume_budget().await;
         let frame = drive(&mut self.driver, body.frame()).await;

@@ -21,7 +21,8 @@ const MAX_RATIO: u64 = 1_000;
 const OUTPUT_BUFFER_BYTES: usize = 16 * 1024;
 /// The largest number of compressed bytes that one step decodes.
 const STEP_BYTES: usize = 1024;
-/// The memory of a gzip or deflate decoder, in bytes: the window, the tables and the output buffer.
+/// The memory of a gzip or deflate decoder, in bytes: the window of DEFLATE, the tables of Huffman codes and
+/// the output buffer.
 const INFLATE_MEMORY_BYTES: usize = 128 * 1024;
 
 /// A content coding (RFC 9110, section 8.4.1) other than `identity`.
@@ -262,9 +263,9 @@ impl Inflate {
             return Ok(());
         }
         // The content coding `deflate` means a zlib stream, but some servers send bare DEFLATE data. A zlib
-        // stream begins with a byte whose low four bits are 8. Bare DEFLATE data does not begin with these
-        // bits: they would start an uncompressed block with non-zero padding, which no DEFLATE encoder
-        // writes.
+        // stream begins with a byte whose low four bits are 8. Bare DEFLATE data never begins with these four
+        // bits: in bare DEFLATE data, these bits mean an uncompressed block with non-zero padding, and no
+        // DEFLATE encoder writes such a block.
         let decompress = self.decompress.get_or_insert_with(|| Decompress::new(first & 0x0f == 8));
         let mut buffer = [0; OUTPUT_BUFFER_BYTES];
         let (n_in, n_out) = (decompress.total_in(), decompress.total_out());

@@ -1,29 +1,30 @@
-//! The deadline of an exchange or a fetch. The time in which the operation waits for room on this machine does
-//! not count, because the peer is not responsible for it.
+//! The deadline of an exchange or a fetch. The deadline does not count the time in which the operation waits
+//! for a free resource of this machine, such as a place for a DNS lookup, because the peer is not responsible
+//! for that time.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// A deadline that is postponed while the operation waits for this machine.
+/// A deadline that is postponed while the operation waits for a free resource of this machine.
 pub(crate) struct Deadline {
     started: Instant,
     limit: Duration,
     waits: Mutex<LocalWaits>,
 }
 
-/// The time in which the operation waited for this machine.
+/// The time in which the operation waited for a free resource of this machine.
 struct LocalWaits {
-    /// The sum of all waits that have ended.
+    /// The total duration of all waits that have ended.
     total: Duration,
     /// The number of waits that are running. An operation can dial two addresses at the same time.
     n_running: u32,
-    /// The start of the running waits. Meaningless while no wait is running.
+    /// The start of the oldest running wait. The value is meaningless while no wait is running.
     since: Instant,
 }
 
-/// Ends a wait when it is dropped, so that a cancelled wait ends as well.
+/// Ends a wait when the `RunningWait` is dropped, so that a cancelled wait ends as well.
 struct RunningWait<'a>(&'a Deadline);
 
 impl Deadline {
@@ -36,8 +37,8 @@ impl Deadline {
 
     /// Runs an operation until the deadline. Returns `None` when the deadline passed first.
     ///
-    /// Waits for this machine postpone the deadline, but together by at most the limit. A webhook's lease
-    /// lasts longer than that.
+    /// Waits for this machine postpone the deadline, but all waits together postpone the deadline by at most
+    /// `limit`. The lease of a webhook lasts longer than twice this limit.
     pub(crate) async fn run<T>(&self, operation: impl Future<Output = T>) -> Option<T> {
         let mut operation = std::pin::pin!(operation);
         loop {
@@ -50,18 +51,20 @@ impl Deadline {
         }
     }
 
-    /// Runs a wait for this machine. Its duration postpones the deadline.
+    /// Runs a wait for a free resource of this machine. The duration of the wait postpones the deadline.
     pub(crate) async fn run_local_wait<T>(&self, wait: impl Future<Output = T>) -> T {
         let _running = self.begin_wait();
         wait.await
     }
 
-    /// Returns whether the operation waited for this machine as long as it may.
+    /// Returns whether the operation has waited for this machine for the longest time by which waits may
+    /// postpone the deadline.
     pub(crate) fn is_spent_on_waits(&self) -> bool {
         self.waits().so_far() >= self.limit
     }
 
-    /// Returns whether the deadline has passed. [`Self::run`] notices the end only when its operation waits.
+    /// Returns whether the deadline has passed. [`Self::run`] notices a passed deadline only while the
+    /// operation waits.
     pub(crate) fn has_passed(&self) -> bool {
         Instant::now() >= self.ends_at()
     }

@@ -41,8 +41,8 @@ pub(crate) async fn dial(
     let resolved = resolve(inner, origin, deadline, trace).await?;
     let own_addresses = inner.own_addresses.current();
     let mut permitted = permitted(&inner.policy, resolved, &own_addresses)?;
-    // The preferred family comes first (RFC 8305, section 4). The order within a family is that of the name
-    // servers.
+    // The preferred address family comes first (RFC 8305, section 4). The addresses of one family keep the
+    // order in which the name servers returned them.
     let prefers_ipv6 = has_global_ipv6(&own_addresses);
     permitted.sort_by_key(|address| address.is_ipv6() != prefers_ipv6);
     let addresses = interleave_families(permitted);
@@ -72,8 +72,9 @@ pub(crate) async fn dial(
 
 /// Connects to one of the addresses without a proxy.
 ///
-/// A silent host and a silent network cause the same errors. When the host is in the DNS, the name servers tell
-/// them apart: if they are silent as well, the error is a fault of this machine.
+/// A silent host and a silent network cause the same errors. If the address of the host comes from the DNS, a
+/// question to the name servers tells the two cases apart: if the name servers are silent as well, the error
+/// is a fault of this machine.
 async fn connect_directly(
     inner: &Inner,
     origin: &Origin,

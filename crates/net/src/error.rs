@@ -154,7 +154,8 @@ impl NetError {
         matches!(self, Self::Local(_) | Self::Proxy(_))
     }
 
-    /// Returns whether a failed connect got no answer from the peer: neither a connection nor a refusal.
+    /// Returns whether the peer did not answer an attempt to connect: the peer neither accepted nor refused
+    /// the connection.
     pub(crate) fn is_silence(&self) -> bool {
         match self {
             Self::Timeout => true,
@@ -220,8 +221,9 @@ impl NetError {
     }
 }
 
-/// Returns whether a failed system call of a DNS lookup is a fault of this machine. Name servers are addresses
-/// of this machine's configuration, so every address counts like an IPv4 address.
+/// Returns whether a failed system call of a DNS lookup is a fault of this machine. The addresses of the name
+/// servers come from the configuration of this machine. An error of an IPv6 address therefore counts like the
+/// same error of an IPv4 address.
 pub(crate) fn is_fault_of_this_machine(errno: Errno) -> bool {
     matches!(Symptom::Os(errno).fault(), Fault::Machine | Fault::MachineIfIpv4)
 }
@@ -292,7 +294,7 @@ const FAULTS: [(Symptom, Fault); 29] = [
     (Symptom::Os(Errno::TIMEDOUT), Fault::Deadline),
     // The name servers of this machine answer no lookup, or they answer every lookup with the same error.
     (Symptom::Lookup(LookupFailure::NameServersDown), Fault::Machine),
-    // This process runs too many lookups.
+    // No lookup could start, because this process already runs the largest permitted number of lookups.
     (Symptom::Lookup(LookupFailure::NoRoom), Fault::Machine),
     // The host name does not exist, or the host name has no address.
     (Symptom::Lookup(LookupFailure::NoSuchName), Fault::Peer),

@@ -15,8 +15,8 @@
 //!   redirect.
 //! * A [`Proxy`] receives the checked IP address and never the host name, so it cannot resolve the name
 //!   differently. The address of the proxy itself is not checked, because the configuration names it.
-//! * Every operation has a deadline, and every buffer has a size limit. Waiting for room on this machine does not
-//!   count towards the deadline.
+//! * Every operation has a deadline, and every buffer has a size limit. The time in which an operation waits
+//!   for a free resource of this machine does not count towards the deadline.
 //!
 //! The crate uses hyper's connections directly instead of a ready-made client. The address check and the
 //! timings of each phase ([`PhaseTimings`]) need control over the lookup, the connect and the TLS handshake.
@@ -96,7 +96,7 @@ pub struct NetSettings {
     pub extra_ca_file: Option<PathBuf>,
     /// The proxy that all connections go through. `None` means direct connections.
     pub proxy: Option<Proxy>,
-    /// Where the name servers and the hosts file are found.
+    /// The addresses of the name servers, and the paths of `resolv.conf` and the hosts file.
     pub resolver: ResolverSettings,
 }
 
@@ -117,8 +117,8 @@ struct Inner {
     decoding: Semaphore,
 }
 
-/// Returns how many compressed bodies may be decoded at the same time: half of the processors, so that the
-/// other half serves connections.
+/// Returns how many compressed bodies may be decoded at the same time: as many as half of the processors, so
+/// that the other half of the processors serves connections.
 fn n_decoders() -> usize {
     std::thread::available_parallelism().map_or(1, |n_cores| n_cores.get().div_ceil(2))
 }

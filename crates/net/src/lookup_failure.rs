@@ -1,5 +1,5 @@
-//! The ways in which the lookup of a host name fails. Which of them are faults of this machine is decided by
-//! the table in `error.rs`.
+//! The ways in which the lookup of a host name fails. The table in `error.rs` decides which of these failures
+//! are faults of this machine.
 
 use rustix::io::Errno;
 
@@ -15,8 +15,8 @@ pub enum LookupFailure {
     /// The host name does not have the form of a DNS name, for example because a label has 64 characters.
     #[error("the host name is not a valid DNS name")]
     InvalidName,
-    /// The name servers answered this lookup with an error such as SERVFAIL, although they answer other
-    /// lookups.
+    /// The name servers answered this lookup with an error such as SERVFAIL, although the name servers answer
+    /// other lookups.
     #[error("the name servers answered the lookup with an error")]
     ServerError,
     /// No name server answered this lookup in time, although the name servers answer other lookups.
@@ -25,7 +25,8 @@ pub enum LookupFailure {
     /// The name servers of this machine answer no lookup at all, or answer every lookup with the same error.
     #[error("the name servers of this machine do not work at the moment")]
     NameServersDown,
-    /// This process ran as many lookups as it may until the deadline passed.
+    /// The lookup could not start before the deadline, because this process ran the largest permitted number
+    /// of other lookups.
     #[error("this server had no room for the lookup")]
     NoRoom,
 }

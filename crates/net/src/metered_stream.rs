@@ -1,7 +1,7 @@
-//! A stream that counts the bytes it receives. The count limits the size of a response head and of the
-//! framing of a response body, lets other tasks run after some kilobytes, and shows when the first byte of a
-//! response arrives. After a failed write, the stream continues to read, because a peer may respond and close
-//! the connection before it has read the whole request (RFC 9112, section 9.6).
+//! A stream that counts the received bytes. The count limits the size of a response head and of the framing
+//! of a response body, lets other tasks run after some kilobytes, and shows when the first byte of a response
+//! arrives. After a failed write, the stream continues to read, because a peer may respond and close the
+//! connection before the peer has read the whole request (RFC 9112, section 9.6).
 
 use std::io;
 use std::pin::Pin;
@@ -20,9 +20,10 @@ use crate::timings::elapsed_ms;
 /// of informational (1xx) responses count as well, because hyper skips any number of informational responses.
 const MAX_HEAD_BYTES: u64 = 128 * 1024;
 
-/// The largest number of bytes by which the bytes received for a body may exceed twice the body. The chunked
-/// transfer coding adds at least five bytes to each chunk, and hyper reads up to 64 KiB ahead. Without this
-/// limit, a chunk size with endless leading zeros would keep hyper busy until the deadline.
+/// The largest permitted difference, in bytes, between the bytes received for a body and twice the length of
+/// the body. The chunked transfer coding adds at least five bytes to each chunk, and hyper reads up to 64 KiB
+/// ahead. Without this limit, a chunk size with endless leading zeros would keep hyper busy until the
+/// deadline.
 const MAX_FRAMING_BYTES: u64 = 128 * 1024;
 
 /// A TCP connection, with or without TLS.
@@ -41,7 +42,8 @@ struct ReadState {
     first_byte_ms: Option<u32>,
     n_bytes: u64,
     head_complete: bool,
-    /// The number of bytes of the body that hyper has returned, without the framing of the transfer coding.
+    /// The number of bytes of the body that hyper has returned. The framing of the transfer coding does not
+    /// count.
     n_body_bytes: u64,
 }
 
@@ -74,7 +76,7 @@ impl ReadMeter {
     }
 
     /// Fails when the head of the response is longer than [`MAX_HEAD_BYTES`], or when the framing of the body
-    /// is longer than the body and [`MAX_FRAMING_BYTES`].
+    /// is longer than the sum of the length of the body and [`MAX_FRAMING_BYTES`].
     fn check_size(&self) -> io::Result<()> {
         let state = self.state();
         let excess = if !state.head_complete {

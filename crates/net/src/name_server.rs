@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-/// The port of name servers.
+/// The port of a name server whose address names no port.
 const DNS_PORT: u16 = 53;
 
 /// The address of a name server: an IP address such as `10.0.0.2` or `fd00::2`, or an IP address with a port

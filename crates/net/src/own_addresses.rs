@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The time after which the list is read again when somebody uses it. An interface that appears is known
-/// after at most this time.
+/// The longest age of the list of addresses. An older list is read again before its next use, so a new
+/// interface becomes known after at most this time.
 const MAX_AGE: Duration = Duration::from_secs(5);
 
 /// A list of the addresses of this machine that follows changes of the interfaces.
@@ -27,20 +27,21 @@ impl OwnAddresses {
         Self { list: Mutex::new(AddressList { addresses, read_at: Instant::now() }) }
     }
 
-    /// Returns the addresses. Reads them again when the list is older than [`MAX_AGE`].
+    /// Returns the addresses of the interfaces. If the list is older than [`MAX_AGE`], the function first
+    /// reads the addresses again.
     pub(crate) fn current(&self) -> Arc<[IpAddr]> {
         let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
         if list.read_at.elapsed() >= MAX_AGE {
             list.read_at = Instant::now();
-            // After a failure the previous list stays in use.
+            // If the system refuses to list the interfaces, the previous list of addresses stays in use.
             list.addresses = list_interfaces().unwrap_or_else(|| Arc::clone(&list.addresses));
         }
         Arc::clone(&list.addresses)
     }
 }
 
-/// Returns whether one of the addresses can reach the IPv6 internet: it is neither a loopback nor a link-local
-/// address.
+/// Returns whether this machine has an IPv6 address that can reach the internet: an address that is neither a
+/// loopback nor a link-local address.
 pub(crate) fn has_global_ipv6(addresses: &[IpAddr]) -> bool {
     addresses.iter().any(|address| match address {
         IpAddr::V4(_) => false,

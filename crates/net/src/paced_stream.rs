@@ -1,6 +1,6 @@
 //! Lets other tasks run while a peer sends many bytes. tokio counts each read of a socket as one unit of the
 //! task's budget, however many bytes the read returns. The parser behind a read needs time for each byte, so
-//! here a read returns few bytes and uses up budget for all of them.
+//! a read of a paced stream returns few bytes and uses up the budget for all bytes of the read.
 
 use std::io;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::coop;
 
 /// The largest number of bytes that one read returns. hyper needs up to 80 ns for each byte of a chunk size,
-/// so it parses so many bytes within 1.5 ms.
+/// so hyper parses this number of bytes within 1.5 ms.
 const READ_BYTES: usize = 16 * 1024;
 
 /// The number of received bytes that use up one unit of the budget. A task has 128 units each time it runs,
@@ -27,8 +27,8 @@ impl<S> PacedStream<S> {
     }
 }
 
-/// Reads at most [`READ_BYTES`] from `stream`, and uses up the budget of the running task for them. When the
-/// budget is used up, the next read waits until other tasks have run.
+/// Reads at most [`READ_BYTES`] from `stream`, and uses up the budget of the running task for these bytes.
+/// When the budget is used up, the next read waits until other tasks have run.
 pub(crate) fn poll_read_paced(
     stream: Pin<&mut (impl AsyncRead + ?Sized)>,
     cx: &mut Context<'_>,

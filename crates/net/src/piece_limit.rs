@@ -1,14 +1,14 @@
 //! Limits the number of pieces in which a body arrives. Handling a piece costs about a microsecond, however
-//! few bytes the piece has, so a peer that sends many tiny pieces uses much more of this machine's processor
-//! time than of its own.
+//! few bytes the piece has. A peer that sends many tiny pieces therefore costs this machine much more
+//! processor time than the peer itself needs.
 
-/// The number of pieces that every body may have, however small they are. A small body that a slow peer sends
-/// byte by byte stays below this number.
+/// The number of pieces that every body may have, however small the pieces are. A small body that a slow peer
+/// sends byte by byte stays below this number.
 const FREE_PIECES: u64 = 8 * 1024;
 
-/// The number of bytes for each further piece. Real servers send pieces of at least a packet (500 bytes or
-/// more) or a buffer (4 KiB or more), so the limit leaves room for servers that mix both with single lines of
-/// text.
+/// The number of bytes after which a body may have one more piece. Real servers send pieces of at least a
+/// packet (500 bytes or more) or a buffer (4 KiB or more), so the limit also permits servers that send single
+/// lines of text between large pieces.
 const MIN_BYTES_PER_PIECE: u64 = 256;
 
 /// Counts the pieces of one body. A piece consists of the bytes that arrive together: one chunk of the
@@ -31,7 +31,7 @@ impl PieceLimit {
     ///
     /// # Errors
     ///
-    /// [`TooManyPieces`] if the pieces so far are too many for their bytes.
+    /// [`TooManyPieces`] if the body has more pieces so far than the limit permits for the received bytes.
     pub fn count(&mut self, n_bytes: usize) -> Result<(), TooManyPieces> {
         self.n_pieces += 1;
         self.n_bytes += n_bytes as u64;

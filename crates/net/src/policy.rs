@@ -57,12 +57,13 @@ impl AddressPolicy {
         }
     }
 
-    /// Checks an address and a port. The error is the rule that forbids a connection. `own_addresses` are the
-    /// addresses of this machine. They are forbidden even if they are public.
+    /// Checks an address and a port. The error names the rule that forbids a connection. `own_addresses` are
+    /// the addresses of this machine. A connection to an address of this machine is forbidden even if the
+    /// address is public.
     ///
     /// An IPv4-mapped IPv6 address (`::ffff:127.0.0.1`) is also checked as the IPv4 address that it contains.
-    /// A denied IPv4 network also covers the IPv6 addresses that tunnel to an address of this network. An own
-    /// IPv4 address likewise covers the IPv6 addresses that tunnel to it.
+    /// A denied IPv4 network also covers the IPv6 addresses that tunnel to an address of the denied network.
+    /// An IPv4 address of this machine likewise covers the IPv6 addresses that tunnel to this IPv4 address.
     pub(crate) fn check(&self, address: SocketAddr, own_addresses: &[IpAddr]) -> Result<(), BlockedBy> {
         let (ip, canonical) = (address.ip(), address.ip().to_canonical());
         let is_denied = |candidate| self.deny.iter().any(|rule| rule.contains(candidate));

@@ -27,8 +27,9 @@ use query::Answer;
 use slots::{Slot, Slots};
 use system::System;
 
-/// The time for which a failed lookup is remembered (RFC 9520), so that many callers do not repeat it at once.
-/// It is short, because a receiver that becomes resolvable again should be reached at its next attempt.
+/// The time for which a failed lookup is remembered (RFC 9520), so that many callers do not repeat the lookup
+/// at once. The time is short, because the next attempt should reach a receiver whose name has become
+/// resolvable again.
 const FAILURE_TTL: Duration = Duration::from_secs(1);
 
 /// Looks up host names.
@@ -38,12 +39,13 @@ pub(crate) struct Resolver {
 }
 
 impl Resolver {
-    /// Reads the configuration of the name servers. Nothing is sent to them.
+    /// Reads the configuration of the name servers. The function sends nothing to the name servers.
     pub(crate) fn new(settings: ResolverSettings) -> Self {
         Self { system: System::new(settings), slots: Arc::new(Slots::new()) }
     }
 
-    /// Returns the addresses of a host name. Waiting for a slot postpones `deadline`.
+    /// Returns the addresses of a host name. The time in which the lookup waits for a free slot (`slots.rs`)
+    /// postpones `deadline`.
     pub(crate) async fn look_up(&self, host: &str, deadline: &Deadline) -> Result<Arc<[IpAddr]>, NetError> {
         let names = self.system.current();
         if let Some(local) = names.local_addresses(host) {

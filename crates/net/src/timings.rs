@@ -27,12 +27,12 @@ pub struct PhaseTimings {
 pub(crate) struct ExchangeTrace {
     pub(crate) address: Option<SocketAddr>,
     pub(crate) timings: PhaseTimings,
-    /// The phase that is running.
+    /// The current phase of the exchange.
     pub(crate) phase: Phase,
 }
 
-/// The phases that need the name servers or the network of this machine. The phase decides about the error of an
-/// operation that its deadline ended.
+/// The phases that need the name servers or the network of this machine. If the deadline ends an operation,
+/// the phase decides which error the operation returns.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// The DNS lookup of the host name.

@@ -36,7 +36,8 @@ struct Frame {
 }
 
 impl ZstdStream {
-    /// Takes all of `encoded`, then decodes one header or block and writes the decoded bytes to `output`.
+    /// Moves all bytes of `encoded` into the buffer of the decoder, then decodes one header or block and
+    /// writes the decoded bytes to `output`.
     pub(crate) fn step(&mut self, encoded: &mut &[u8], output: &mut impl Write) -> io::Result<()> {
         self.pending.extend_from_slice(encoded);
         *encoded = &[];
@@ -51,7 +52,7 @@ impl ZstdStream {
     }
 
     /// Returns an upper bound on the memory of the decoder. The decoder keeps decoded bytes up to the size of
-    /// the window, and its buffer may have twice the capacity.
+    /// the window, and the buffer for these bytes may have twice this capacity.
     pub(crate) fn memory_bytes(&self) -> usize {
         let n_blocks = self.frame.as_ref().map_or(0, |frame| frame.n_blocks);
         let window = n_blocks.saturating_mul(2 * MAX_BLOCK_BYTES).min(2 * MAX_WINDOW_BYTES as usize);

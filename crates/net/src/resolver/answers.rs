@@ -12,13 +12,14 @@ use tokio::time::Instant;
 
 use crate::lookup_failure::LookupError;
 
-/// The most names that are remembered. The answer that expires first makes room for the next one.
+/// The largest number of remembered names. If a further name arrives, the answer that expires first is
+/// forgotten.
 const MAX_NAMES: usize = 4096;
 
 /// The addresses of a host name, or the reason for their absence.
 pub(super) type LookupResult = Result<Arc<[IpAddr]>, LookupError>;
 
-/// A running lookup. Each holder polls it, and it ends early when the last holder drops it.
+/// A running lookup. Each holder polls the lookup, and the lookup is cancelled when the last holder drops it.
 pub(super) type SharedLookup = Shared<BoxFuture<'static, LookupResult>>;
 
 /// The answers of one configuration of the name servers.
@@ -34,7 +35,7 @@ enum Entry {
 
 /// What is known about one name.
 pub(super) enum Known {
-    /// Another caller looks the name up at the moment.
+    /// The lookup of the name is still running. Another caller may have started the lookup.
     Running(SharedLookup),
     /// The result of an earlier lookup.
     Ended(LookupResult),
@@ -46,7 +47,7 @@ impl Answers {
         self.names().get(name)?.known(Instant::now())
     }
 
-    /// Returns what is known about a name, or else starts a lookup.
+    /// Returns what is known about a name. If nothing is known, the function starts a lookup.
     pub(super) fn find_or_start(
         &self,
         name: &str,
@@ -92,7 +93,7 @@ impl Entry {
         }
     }
 
-    /// The time at which the entry is of no use any more. A running lookup is always of use.
+    /// The time at which the entry expires. The entry of a running lookup never expires.
     fn expires_at(&self) -> Option<Instant> {
         match self {
             Self::Running(_) => None,
@@ -101,7 +102,7 @@ impl Entry {
     }
 }
 
-/// Makes room for one more name.
+/// If the map is full, removes at least one entry, so that one more name can be inserted.
 fn make_room(names: &mut HashMap<String, Entry>, now: Instant) {
     if names.len() < MAX_NAMES {
         return;

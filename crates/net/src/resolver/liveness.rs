@@ -1,5 +1,5 @@
-//! Whether the name servers of this machine work at all. The answer decides whose fault a failed lookup is: the
-//! name's, or this machine's.
+//! Whether the name servers of this machine work at all. This decides whether a failed lookup is a fault of
+//! the looked-up name or of this machine.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,17 +9,17 @@ use tokio::time::Instant;
 
 use crate::lookup_failure::LookupFailure;
 
-/// The time for which an observation of the name servers holds.
+/// The time for which the latest observation of the name servers is used.
 const OBSERVATION_LIFETIME: Duration = Duration::from_secs(1);
 
-/// How the name servers treat a lookup.
+/// How the name servers reacted to a lookup: with an answer, with an error code, or not at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Treatment {
-    /// They answered that the name exists or does not exist.
+    /// The name servers answered that the name exists or does not exist.
     Answered,
-    /// They answered with an error code such as SERVFAIL.
+    /// The name servers answered with an error code such as SERVFAIL.
     Error(ResponseCode),
-    /// They did not answer.
+    /// The name servers did not answer.
     Silence,
 }
 
@@ -27,7 +27,8 @@ pub(super) enum Treatment {
 #[derive(Default)]
 pub(super) struct Liveness {
     last_answer: Mutex<Option<Instant>>,
-    /// The latest probe. Its lock is held during a probe, so that many failed lookups share one probe.
+    /// The time and the result of the latest probe, a lookup of the root of the DNS. The lock is held during
+    /// a probe, so that many failed lookups share one probe.
     last_probe: tokio::sync::Mutex<Option<(Instant, Treatment)>>,
 }
 
@@ -39,9 +40,10 @@ impl Liveness {
 
     /// Finds the reason of a failed lookup, which the name servers answered with an error or not at all.
     ///
-    /// While the name servers answer other lookups, the name is the reason. When there is no recent answer,
-    /// `probe` looks up the root of the DNS. If the name servers treat the root in the same way as the name, or
-    /// do not answer, this machine's name servers are the reason: a local forwarder without a network, for
+    /// If the name servers have recently answered another lookup, the failure is a fault of the name. If the
+    /// name servers have not recently answered a lookup, `probe` looks up the root of the DNS. If the name
+    /// servers answer the probe with the same error as the lookup of the name, or do not answer the probe,
+    /// the failure is a fault of the name servers of this machine: a local forwarder without a network, for
     /// example, answers every lookup with SERVFAIL.
     pub(super) async fn reason_of(
         &self,

@@ -1,5 +1,5 @@
-//! One configuration of the name servers: which names are looked up for a host, which hosts need no lookup, and
-//! what was learnt from the name servers.
+//! One configuration of the name servers: which names are looked up for a host, which hosts need no lookup,
+//! and the answers that the name servers have given so far.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -17,14 +17,14 @@ use super::slots::MAX_LOOKUPS;
 use crate::lookup_failure::LookupFailure;
 
 /// The longest time for one lookup, including all repetitions and the search list. `resolv.conf` can only
-/// shorten it: a webhook must not wait much longer for a name than for a connection.
+/// shorten this time: a webhook must not wait much longer for a name than for a connection.
 const MAX_LOOKUP_TIME: Duration = Duration::from_secs(5);
 
 /// The shortest timeout of a query. `resolv.conf` can name a timeout of zero seconds.
 const MIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// One configuration, with what was learnt from its name servers. The answers of other name servers are not
-/// reused after a change.
+/// One configuration of the name servers, with the answers of these name servers. After a change of the
+/// configuration, the answers of the previous name servers are not reused.
 pub(super) struct NameService {
     pub(super) client: DnsClient,
     pub(super) answers: Answers,
@@ -95,9 +95,10 @@ impl NameService {
         }
     }
 
-    /// The names that are looked up for a host, in this order: the host itself, and the host with each domain
-    /// of the search list. A host with at least `ndots` dots comes before the search list, and another host
-    /// comes after it. A dot at the end means that the name is complete.
+    /// The names that are looked up for a host, in the order of the lookups: the host itself, and the host
+    /// with each domain of the search list. If the host has at least `ndots` dots, the host itself is looked
+    /// up before the names from the search list. If the host has fewer dots, the host itself is looked up
+    /// after these names. A dot at the end means that the name is complete.
     pub(super) fn candidates(&self, host: &str) -> Result<Vec<Name>, LookupFailure> {
         let name = Name::from_str_relaxed(host).map_err(|_| LookupFailure::InvalidName)?;
         let mut complete = name.clone();
@@ -105,7 +106,8 @@ impl NameService {
         if name.is_fqdn() {
             return Ok(vec![complete]);
         }
-        // A domain with which the name becomes too long is left out.
+        // A domain of the search list is skipped if the host and the domain together are too long for a DNS
+        // name.
         let in_domains = self.search.iter().filter_map(|domain| {
             let mut name = name.clone().append_domain(domain).ok()?;
             name.set_fqdn(true);
@@ -126,7 +128,8 @@ fn client_options(mut options: ResolverOpts, limit: Duration) -> ResolverOpts {
     options.attempts = n_repetitions;
     options.cache_size = 0;
     options.use_hosts_file = ResolveHosts::Never;
-    // The slots limit the number of lookups, so the number of queries on one TCP connection needs no other limit.
+    // The slots (`slots.rs`) limit the number of simultaneous lookups, so the number of queries on one TCP
+    // connection needs no other limit.
     options.max_active_requests = 2 * MAX_LOOKUPS;
     options
 }

@@ -10,14 +10,15 @@ use hickory_resolver::net::udp::UdpClientStream;
 use hickory_resolver::net::xfer::DnsExchange;
 use hickory_resolver::{ConnectionProvider, PoolContext, Resolver};
 
-/// The DNS client. It has no cache, because [`super::answers`] remembers the answers.
+/// The DNS client. The client has no cache, because [`super::answers`] remembers the answers.
 pub(super) type DnsClient = Resolver<OneSocketPerQuery>;
 
 /// Opens the connections to name servers.
 ///
-/// The provider of the crate repeats an unanswered UDP query every third of a second and opens a socket for each
-/// repetition, so that a few hundred silent names would use up the file descriptors of this process. This
-/// provider sends a UDP query once. The client repeats it when the timeout of the query passed.
+/// The provider of the crate repeats an unanswered UDP query every third of a second and opens a socket for
+/// each repetition, so that a few hundred silent names would use up the file descriptors of this process.
+/// This provider sends a UDP query once. The DNS client repeats the query when the timeout of the query has
+/// passed.
 #[derive(Clone, Default)]
 pub(super) struct OneSocketPerQuery {
     tokio: TokioRuntimeProvider,

@@ -15,11 +15,12 @@ use super::provider::DnsClient;
 use crate::error::is_fault_of_this_machine;
 use crate::lookup_failure::LookupFailure;
 
-/// The time that the lookup of one address family may take longer than that of the other one, if the other one
-/// found addresses. Some name servers never answer AAAA queries.
+/// The time for which the lookup of one address family may continue after the lookup of the other address
+/// family has found addresses. Some name servers never answer AAAA queries.
 const FAMILY_DELAY: Duration = Duration::from_secs(1);
 
-/// The longest time to live of addresses. A shorter time of the name server holds.
+/// The longest time to live of addresses. If the name server names a shorter time to live, the shorter time
+/// is used.
 const MAX_TTL: Duration = Duration::from_secs(300);
 
 /// The longest time to live of the answer that a name does not exist or has no address.
@@ -51,9 +52,11 @@ pub(super) enum Answer {
     System(Errno),
 }
 
-/// Looks up each of `names` until one of them has an address. `limit` is the time for all of them.
+/// Looks up each of `names` until one of them has an address. `limit` is the time for the lookups of all
+/// names together.
 ///
-/// The first name without an answer ends the lookup, because further names would only be unanswered, too.
+/// The first name without an answer ends the lookup, because the name servers would probably not answer for
+/// further names either.
 pub(super) async fn ask(client: &DnsClient, names: &[Name], limit: Duration) -> Answer {
     let ask_in_turn = async {
         let mut worst =
@@ -83,8 +86,8 @@ pub(super) async fn probe_root(client: &DnsClient) -> Treatment {
     }
 }
 
-/// Looks up A and AAAA at the same time. When one of them has found addresses, the other one has
-/// [`FAMILY_DELAY`] left.
+/// Looks up A and AAAA at the same time. When one of the two lookups has found addresses, the other lookup
+/// has [`FAMILY_DELAY`] left.
 async fn ask_for_both_families(client: &DnsClient, name: &Name) -> Answer {
     let mut v6 = std::pin::pin!(client.lookup(name.clone(), RecordType::AAAA));
     let mut v4 = std::pin::pin!(client.lookup(name.clone(), RecordType::A));
@@ -133,8 +136,9 @@ fn merge(first: Answer, other: Answer) -> Answer {
     }
 }
 
-/// Of two names or families that are missing, the shorter time to live holds. That one of them exists without
-/// an address says more than that the other one does not exist.
+/// Joins two answers that a name or an address family is missing. The result has the shorter time to live of
+/// the two answers. If one answer says that a name exists without an address, the result says so as well,
+/// even if the other answer says that a name does not exist.
 fn least_certain(first: Answer, other: Answer) -> Answer {
     match (first, other) {
         (
@@ -178,7 +182,8 @@ impl From<DnsResult> for Answer {
             Err(DnsNetError::Dns(DnsError::ResponseCode(code))) => Self::Error(code),
             Err(DnsNetError::Io(error)) => match Errno::from_io_error(&error) {
                 Some(errno) if is_fault_of_this_machine(errno) => Self::System(errno),
-                // For example a name server that refuses TCP. It counts as a server that does not answer.
+                // An example of such an error is a name server that refuses TCP. Such a name server counts as
+                // a name server that does not answer.
                 _ => Self::Silence,
             },
             Err(DnsNetError::Timeout | DnsNetError::NoConnections | DnsNetError::Busy) => Self::Silence,

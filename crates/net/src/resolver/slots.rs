@@ -1,5 +1,6 @@
-//! The limit on lookups that run at the same time. Silent names cannot take all slots from healthy names: when
-//! no slot is free, the oldest lookup that is still unanswered after [`GUARANTEED`] gives way.
+//! The limit on the number of lookups that run at the same time. Every running lookup occupies a slot. Names
+//! whose name servers are silent cannot occupy all slots for long: when a lookup waits for a slot, and the
+//! oldest running lookup has run for [`GUARANTEED`], the oldest lookup ends and frees its slot.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,23 +13,23 @@ use tokio::time::{Instant, sleep_until};
 /// for each name server, and at most two name servers are asked at the same time.
 pub(super) const MAX_LOOKUPS: usize = 512;
 
-/// The time that every lookup may run, even while others wait for a slot. A name server that works answers
-/// much earlier.
+/// The time for which every lookup may run, even while other lookups wait for a slot. A name server that
+/// works answers within a much shorter time.
 pub(super) const GUARANTEED: Duration = Duration::from_secs(2);
 
-/// The slots of all lookups.
+/// The slots: the permits to run a lookup.
 pub(super) struct Slots {
     permits: Arc<Semaphore>,
     running: Mutex<VecDeque<Running>>,
 }
 
-/// A running lookup. The queue is ordered by `since`.
+/// A running lookup. The queue of running lookups is ordered by `since`.
 struct Running {
     since: Instant,
     give_way: Arc<Notify>,
 }
 
-/// A slot of a running lookup. The slot is free again when it is dropped.
+/// A slot of a running lookup. Dropping the `Slot` frees the slot.
 pub(super) struct Slot {
     slots: Arc<Slots>,
     give_way: Arc<Notify>,
@@ -43,7 +44,7 @@ impl Slots {
     /// Waits for a slot. Lookups get their slots in the order of arrival, each after at most [`GUARANTEED`].
     pub(super) async fn enter(self: Arc<Self>) -> Slot {
         let mut permit = std::pin::pin!(Arc::clone(&self.permits).acquire_owned());
-        // One waiting lookup ends at most one running lookup.
+        // A lookup that waits for a slot asks at most one running lookup to end.
         let mut has_ended_one = false;
         let permit = loop {
             tokio::select! {
@@ -57,14 +58,16 @@ impl Slots {
         Slot { slots: self, give_way, _permit: permit }
     }
 
-    /// The time at which the oldest lookup must give way. When all lookups have been asked to give way, none of
-    /// them is the oldest, and their slots become free soon.
+    /// The time at which the oldest running lookup must end for a waiting lookup. Lookups that have already
+    /// been asked to end do not count, because their slots become free soon. If no other lookup is running,
+    /// the time is [`GUARANTEED`] from now.
     fn next_end(&self) -> Instant {
         let oldest = self.running().front().map(|oldest| oldest.since);
         oldest.unwrap_or_else(Instant::now) + GUARANTEED
     }
 
-    /// Asks the oldest lookup to give way, if its time is over. Returns whether it has been asked.
+    /// Asks the oldest running lookup to end, if this lookup has run for [`GUARANTEED`]. Returns whether a
+    /// lookup has been asked to end.
     fn end_oldest(&self) -> bool {
         let is_over = |oldest: &mut Running| oldest.since.elapsed() >= GUARANTEED;
         let oldest = self.running().pop_front_if(is_over);
@@ -80,7 +83,7 @@ impl Slots {
 }
 
 impl Slot {
-    /// Waits until another lookup needs this slot.
+    /// Waits until the lookup that holds this slot must end, because another lookup needs the slot.
     pub(super) async fn must_give_way(&self) {
         self.give_way.notified().await;
     }

@@ -1,4 +1,5 @@
-//! The name servers, the search list and the hosts file of this machine. Changes of the files are noticed.
+//! The name servers, the search list and the hosts file of this machine. When a configuration file changes,
+//! the file is read again.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -15,18 +16,18 @@ use tokio::time::Instant;
 use super::name_service::NameService;
 use crate::name_server::NameServer;
 
-/// The files are checked for a change at most this often.
+/// The shortest time between two checks whether the files have changed.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Where the resolver finds its configuration.
 #[derive(Debug, Clone)]
 pub struct ResolverSettings {
-    /// The name servers. If the list is empty, those of `resolv_conf` are used, with its search list and its
-    /// options.
+    /// The name servers. If the list is empty, the name servers of the file `resolv_conf` are used, with the
+    /// search list and the options of this file.
     pub name_servers: Vec<NameServer>,
     /// The path of `resolv.conf`.
     pub resolv_conf: PathBuf,
-    /// The path of the hosts file. Its names are not looked up in the DNS.
+    /// The path of the hosts file. The names in the hosts file are not looked up in the DNS.
     pub hosts: PathBuf,
 }
 
@@ -40,7 +41,7 @@ impl Default for ResolverSettings {
     }
 }
 
-/// The configuration that is in use. It is replaced when a file changes.
+/// The configuration that is in use. The configuration is replaced when one of the files changes.
 pub(super) struct System {
     settings: ResolverSettings,
     current: Mutex<Current>,
@@ -67,7 +68,7 @@ impl System {
         Self { settings, current: Mutex::new(current) }
     }
 
-    /// Returns the configuration, after a check whether a file has changed.
+    /// Checks whether a file has changed, and returns the current configuration.
     pub(super) fn current(&self) -> Arc<NameService> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.checked_at.elapsed() >= CHECK_INTERVAL {
@@ -135,7 +136,7 @@ fn read_resolv_conf(path: &Path) -> Result<(ResolverConfig, ResolverOpts), DnsNe
     parse_resolv_conf(text)
 }
 
-/// Reads the hosts file. A machine may have none.
+/// Reads the hosts file. A machine may have no hosts file.
 fn read_hosts(path: &Path) -> Hosts {
     let mut hosts = Hosts::default();
     let read = fs::read(path).and_then(|text| hosts.read_hosts_conf(text.as_slice()));

@@ -18,7 +18,8 @@ const HELLO_BROTLI: &[u8] = b"\x0b\x02\x80hello\x03";
 /// Five million zero bytes, compressed with the reference encoder of brotli.
 const ZEROS_BROTLI: &[u8] = b"\x9b\x3f\x4b\x4c\xf8\x27\x00\xe2\xb1\x40\x20\x5f\x88\x09";
 
-/// The most memory that a connection and a decoder may hold in these tests: the window of zstd, twice.
+/// The most memory that a connection and a decoder may hold in these tests: twice the size of the window of
+/// zstd.
 const DECODER_MAX_BYTES: usize = 17 << 20;
 
 const LIMITS: FetchLimits =

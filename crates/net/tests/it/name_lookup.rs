@@ -68,7 +68,8 @@ async fn healthy_names_are_reached_while_250_silent_names_are_looked_up() {
     let urls: Vec<_> = (0..250).map(|i| named(&receiver, &format!("silent-{i}.test"))).collect();
     let silent = join_all(urls.iter().map(|url| post(&net, url, LONG)));
     let healthy = async {
-        // Each silent name has asked for both address families before the first healthy name comes.
+        // The lookup of each silent name has sent the queries for both address families before the lookup of
+        // the first healthy name begins.
         server.wait_for_questions(500).await;
         let hosts = (0..20).map(|i| format!("healthy-{i}.test")).collect::<Vec<_>>();
         for host in &hosts {

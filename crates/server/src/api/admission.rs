@@ -1,5 +1,6 @@
-//! Judges an upload before its body is read: by its declared length, the free memory, and the time for which
-//! its image would probably wait for a worker.
+//! Decides whether the server accepts an upload before the body of the upload is read. The decision depends
+//! on the declared length, on the free memory, and on the time for which the image would probably wait for a
+//! worker.
 
 use http::{HeaderMap, header};
 
@@ -16,8 +17,8 @@ use crate::work::sandbox::Ticket;
 pub(super) fn admit_upload(api: &ApiState, headers: &HeaderMap) -> Result<Ticket, ApiError> {
     let pipeline = &api.shared.pipeline;
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    // The length is that of the whole body. A body that is too large even for an empty server gets its own
-    // answer when it is read.
+    // The declared length is the length of the whole body. A body that is too large even for an idle server
+    // fails with a different error when the body is read.
     let file_bytes = length.unwrap_or(0).min(api.shared.settings.body_bytes as u64);
     if !pipeline.sources.memory.can_hold(file_bytes) {
         return Err(WorkError::Overloaded.into());

@@ -135,7 +135,8 @@ impl ErrorKind {
 pub struct ApiError {
     kind: ErrorKind,
     message: String,
-    /// When the request can succeed, if this is known better than from the kind.
+    /// The time after which the request can succeed, if a more precise time is known than the time in the
+    /// table of error kinds.
     retry_after: Option<Duration>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -146,8 +147,8 @@ impl ApiError {
         Self { kind, message: message.into(), retry_after: None, source: None }
     }
 
-    /// Sets the time after which the client should repeat the request. It is for kinds that have a time in the
-    /// table, which it replaces.
+    /// Sets the time after which the client should repeat the request. This time replaces the time in the
+    /// table of error kinds. The function has no effect on a kind without a time in the table.
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self

@@ -49,8 +49,8 @@ pub(super) async fn test(
     request: Request,
 ) -> Result<ApiResponse, ApiResponse> {
     let fields = body::json(&api, request).await?;
-    // The body of the request gets the same checks as the object `webhook` of an image request. Its size is
-    // not known here, so it is parsed as if it were large.
+    // The body of the request gets the same checks as the object `webhook` of an image request. The size of
+    // the body is not known in this function, so the body is parsed like a large body.
     let parse = move || {
         let as_request = json!({ "webhook": Value::Object(fields) }).to_string();
         request::parse(as_request.as_bytes(), RequestKind::Upload, false)

@@ -34,7 +34,7 @@ use crate::runtime::lifecycle::Tasks;
 /// The longest time that a TLS handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a client may take.
+/// The time limits for a client.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionTimeouts {
     /// The longest time in which a client must send the complete head of a request. The time begins when the
@@ -118,8 +118,8 @@ impl Listener {
     }
 }
 
-/// Accepts a connection and waits until there is room for it. Returns no [`Connection`] if the client has too many
-/// connections.
+/// Accepts a connection and waits until the table of connections has room for the connection. Returns no
+/// [`Connection`] if the client has too many connections.
 async fn accept(
     socket: &TcpListener,
     connections: &Connections,

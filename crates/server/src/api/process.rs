@@ -214,7 +214,8 @@ async fn accept(api: &ApiState, request: ImageRequest) -> Result<ApiResponse, Ap
     let webhook = request.spec.webhook.as_ref().ok_or_else(|| ApiError::internal("no webhook"))?;
     let n_json_bytes = request.json.len();
     let webhook = new_webhook(webhook);
-    // An accepted request does not wait for a worker here. Its job gets its own ticket.
+    // The ticket is the place of the request in the queue for workers. An accepted request does not wait for
+    // a worker, because a job processes the image later. The job of the request gets a new ticket.
     drop(request.ticket);
     let pipeline = &api.shared.pipeline;
     if let Some(watermark) = &request.spec.watermark {

@@ -138,7 +138,8 @@ impl Blobs {
     }
 
     /// Creates the directory of the day of a result durably. `object_store` creates missing directories, too,
-    /// but another task that writes to the same directory would not wait until its name is durable.
+    /// but another task that writes to the same directory would not wait until the name of the directory is
+    /// durable.
     async fn create_day_directory(&self, key: &str) -> Result<(), WorkError> {
         let Some((directory, _)) = key.rsplit_once('/').filter(|(directory, _)| directory.contains('/'))
         else {

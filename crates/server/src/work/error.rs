@@ -64,7 +64,7 @@ pub enum WorkError {
     /// worker. The same request can succeed later.
     #[error("a worker would be free in {} s", wait.as_secs_f32())]
     LongQueue {
-        /// How long the image would wait.
+        /// The time for which the image would probably wait for a worker.
         wait: Duration,
     },
     /// This server's fault: a file could not be written, for example because the disk is full.

@@ -16,7 +16,8 @@ struct Shared {
     /// One permit for each free KiB. A reservation takes its permits out of the semaphore for good, and adds
     /// permits when it returns memory.
     free_kib: Semaphore,
-    /// The KiB that results hold although they were not free. Returned memory pays this debt first.
+    /// The memory, in KiB, that results occupy beyond the budget. Memory that is returned to the budget first
+    /// reduces this number.
     debt_kib: Mutex<usize>,
     total_kib: usize,
 }

@@ -64,7 +64,8 @@ pub struct ProcessedImage {
     pub output: FileInfo,
     /// The output's file name.
     pub output_name: String,
-    /// The output. Its memory counts against the budget of the caller until it is dropped.
+    /// The output. The memory of the output counts against the budget of the caller until the output is
+    /// dropped.
     pub bytes: Bytes,
     /// Warnings for the client about parts of the request that the server ignored or could not carry out.
     pub warnings: Vec<String>,
@@ -129,7 +130,8 @@ impl Pipeline {
             source.name.unwrap_or_else(|| format!("image.{}", processed.input.format.extension()));
         let output_name = output_name(&input_name, processed.input.format, processed.output.format);
         let warnings = spec.warnings.iter().cloned().chain(processed.warnings).collect();
-        // The input is released before the result is counted, so that the memory of the input is free for it.
+        // The input is released before the result is counted, so that the memory of the input is free for the
+        // result.
         drop((input, source.bytes, source.reservation, watermark));
         let bytes = self.sources.memory_of(caller).count(processed.bytes.into());
         Ok(ProcessedImage {

@@ -21,15 +21,16 @@ const WARN_INTERVAL: Duration = Duration::from_secs(60);
 /// How many connections may be open at the same time.
 #[derive(Debug, Clone)]
 pub struct ConnectionLimits {
-    /// All connections, at least 1.
+    /// The largest number of connections of all clients together, at least 1.
     pub total: usize,
-    /// Connections of one client: one IPv4 address, or one IPv6 network of 64 bits. 0: no limit.
+    /// The largest number of connections of one client. A client is one IPv4 address or one IPv6 network with
+    /// a prefix of 64 bits. The value 0 means no limit.
     pub per_client: usize,
-    /// Reverse proxies: the limit per client does not hold for them.
+    /// The networks of the reverse proxies. The limit per client does not apply to reverse proxies.
     pub trusted: Vec<Network>,
 }
 
-/// The open connections of all listening sockets. Cheap to clone; all clones share the table.
+/// The open connections of all listening sockets. A clone is cheap, and all clones share one table.
 #[derive(Clone)]
 pub struct Connections {
     shared: Arc<Shared>,
@@ -44,7 +45,8 @@ struct Shared {
 
 #[derive(Default)]
 struct Table {
-    /// The number that the next connection or the next idle time gets.
+    /// The number that the next connection gets as its id, or the next idle connection gets as its key in
+    /// `idle`.
     next: u64,
     open: HashMap<u64, Entry>,
     /// The idle connections. The key grows with the time at which a connection became idle.
@@ -54,14 +56,14 @@ struct Table {
 }
 
 struct Entry {
-    /// The client, if the limit per client holds for it.
+    /// The client, if the limit per client applies to this client.
     client: Option<IpAddr>,
     /// The key in [`Table::idle`] while the connection is idle.
     idle: Option<u64>,
     evicted: CancellationToken,
 }
 
-/// The place of one connection in the table. Dropping it removes the connection from the table.
+/// The place of one connection in the table. Dropping this value removes the connection from the table.
 pub(super) struct Connection {
     shared: Arc<Shared>,
     id: u64,
@@ -69,7 +71,8 @@ pub(super) struct Connection {
     evicted: CancellationToken,
 }
 
-/// Why a connection cannot be added: no connection is idle, of all or of the client.
+/// The reason why a connection cannot be added: all connections are busy, or all connections of the same
+/// client are busy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Full {
     Table,
@@ -90,9 +93,10 @@ impl Connections {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Adds a connection from `address`. If a limit is reached, first closes the connection that has been idle
-    /// for the longest time, of the same client if it is the limit per client. If all connections are busy,
-    /// waits for one. Returns `None` if all connections of the client are busy and it must not have more.
+    /// Adds a connection from `address`. If a limit is reached, first closes the connection that has been
+    /// idle for the longest time, of the same client if the limit per client is reached. If all connections
+    /// are busy, the function waits until a connection ends or becomes idle. Returns `None` if the limit per
+    /// client is reached and all connections of the client are busy.
     pub(super) async fn admit(&self, address: IpAddr) -> Option<Connection> {
         loop {
             let mut changed = std::pin::pin!(self.shared.changed.notified());
@@ -131,7 +135,8 @@ impl Connections {
         Ok(Connection { shared: Arc::clone(&self.shared), id, state: AtomicU8::new(IDLE), evicted })
     }
 
-    /// Closes the connection that has been idle for the longest time. Returns whether there was one.
+    /// Closes the connection that has been idle for the longest time. Returns whether an idle connection
+    /// existed.
     pub(super) fn evict_oldest_idle(&self) -> bool {
         self.shared.table().evict_oldest_idle(None)
     }
@@ -207,8 +212,8 @@ impl Connection {
         &self.evicted
     }
 
-    /// A request has arrived. Returns false if the connection is being closed: the request must not be
-    /// processed.
+    /// Records that a request has arrived. Returns `false` if the connection is being closed. The request
+    /// must then not be processed.
     pub(super) fn begin_request(&self) -> bool {
         let mut table = self.shared.table();
         let Some(entry) = table.open.get_mut(&self.id) else { return false };
@@ -220,12 +225,13 @@ impl Connection {
         true
     }
 
-    /// The whole answer was produced.
+    /// Records that the whole answer was produced.
     pub(super) fn end_answer(&self) {
         self.state.store(ANSWERED, Ordering::Relaxed);
     }
 
-    /// Everything that was produced was sent: if this includes the end of an answer, the connection is idle.
+    /// Records that all produced bytes were sent. If these bytes include the end of an answer, the connection
+    /// becomes idle.
     pub(super) fn flushed(&self) {
         if self.state.load(Ordering::Relaxed) == ANSWERED {
             self.state.store(IDLE, Ordering::Relaxed);

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connections::Connection;
 
-/// A stream to a client. hyper flushes it after it has written everything that it has.
+/// A stream to a client. hyper flushes the stream after hyper has written all bytes that are ready.
 pub(super) struct TrackedStream<S> {
     stream: S,
     connection: Arc<Connection>,
@@ -66,7 +66,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TrackedStream<S> {
     }
 }
 
-/// The body of an answer. hyper drops it after it has taken the last byte.
+/// The body of an answer. hyper drops the body after hyper has read the last byte of the body.
 pub(super) struct TrackedBody {
     body: Body,
     _end: AnswerEnd,
