@@ -1,6 +1,6 @@
-//! Fuzz targets: one for each input format, one for the function `process` with a random plan, and one for the
-//! probe. Every input must give a result or an error, never a panic. The reported properties of an output must
-//! match its bytes.
+//! Fuzz targets: one for each input format, one for the function `process` with a random plan, and one for
+//! the function `probe`. Every input must give a result or an error, never a panic. The reported properties
+//! of an output must match its bytes.
 
 use arbitrary::{Arbitrary, Unstructured};
 use pixaven_imaging::plan::{
@@ -54,7 +54,8 @@ pub fn process(input: &[u8]) {
     }
 }
 
-/// Reads the size of an image from its first bytes. The server does this in its own process.
+/// Reads the size of an image from its first bytes. The server calls `probe` in the server process itself, so
+/// a panic of `probe` would affect the server.
 pub fn probe(input: &[u8]) {
     if let Some(probed) = pixaven_imaging::probe::probe(input) {
         assert!(probed.n_frames > 0 && probed.n_scans > 0);

@@ -35,8 +35,8 @@ impl<'a> Iterator for Boxes<'a> {
     }
 }
 
-/// The number of bytes that a file of boxes has at least: the offset at which its last box ends. A box can
-/// end after the last byte of the file. `None` if the file ends before the length of a box.
+/// Returns the offset at which the last box of a file ends. If the file ends within the last box, the offset
+/// lies beyond the end of the file. Returns `None` if the file ends within the length field of a box.
 pub(crate) fn announced_bytes(input: &[u8]) -> Option<u64> {
     let mut at = 0u64;
     while let Some(rest) = usize::try_from(at).ok().and_then(|at| input.get(at..)).filter(|r| !r.is_empty()) {

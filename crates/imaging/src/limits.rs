@@ -7,7 +7,8 @@ use crate::Error;
 pub use crate::error::Limit;
 use crate::truncation::{TruncatedInput, Truncation};
 
-/// Upper bounds for one image, and whether an image that is cut off is accepted. The API documentation states the default values.
+/// Upper bounds for one image, and the rule for an image file that is cut off. The API documentation states
+/// the default values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
@@ -26,7 +27,7 @@ pub struct Limits {
     pub parts: u32,
     /// Largest size of the metadata and the ICC profile together, in bytes.
     pub metadata_bytes: u64,
-    /// What happens with an input that is cut off.
+    /// Whether an input that is cut off is refused or accepted with a warning.
     pub truncated: TruncatedInput,
 }
 
@@ -66,8 +67,9 @@ impl Limits {
         check(Limit::Pixels, self.pixels, u64::from(width) * u64::from(height))
     }
 
-    /// Refuses a file that is cut off, if [`Limits::truncated`] says so. `format` is the name of its format.
-    /// Decoders find out while they decode, so this check is repeated after every frame.
+    /// Refuses a file that is cut off if [`Limits::truncated`] is [`TruncatedInput::Refuse`]. `format` is the
+    /// name of the file format. Some decoders notice only while decoding a frame that the file is cut off, so
+    /// every frame is followed by another check.
     ///
     /// # Errors
     /// [`Error::Truncated`] for a file that is cut off and not accepted.

@@ -1,9 +1,10 @@
-//! Reads the size of an image from its first bytes, without decoding: the server estimates with it how long
-//! an image will take. No memory is allocated, nothing is decompressed, and at most `SCANNED_BYTES` are
-//! read, so that a hostile file costs the server no more than a few microseconds.
+//! Reads the size of an image from its first bytes, without decoding. The server uses the size to estimate
+//! the processing time of an image. No memory is allocated, nothing is decompressed, and at most
+//! `SCANNED_BYTES` are read, so that a hostile file costs the server no more than a few microseconds.
 //!
-//! The numbers are those that the file claims. They are good enough for the order in which images are
-//! processed, and nothing else may depend on them. SVG has no size before it is rendered.
+//! The probe returns the numbers that the file claims, and these can be wrong. Only the order in which images
+//! are processed may depend on the numbers. The probe does not support SVG, because an SVG image has no size
+//! before rendering.
 
 mod containers;
 
@@ -11,8 +12,8 @@ use crate::bytes::{u16_be, u16_le, u32_be, u32_le};
 use crate::format::signature::{ICO_ENTRY_BYTES, ICO_HEADER_BYTES, PNG};
 use crate::format::{Format, sniff_binary};
 
-/// How many bytes of a file are read at most. The number of frames or scans in the rest of a longer file is
-/// extrapolated.
+/// The largest number of bytes of a file that are read. If a file is longer, the number of its frames or
+/// scans is extrapolated from the bytes that are read.
 const SCANNED_BYTES: usize = 1 << 20;
 
 /// What a file claims about its size.
@@ -24,13 +25,14 @@ pub struct Probe {
     pub width: u32,
     /// Height in pixels, before the EXIF orientation is applied.
     pub height: u32,
-    /// Number of frames of an animation; 1 for other images.
+    /// The number of frames of an animation, or 1 if the image is not an animation.
     pub n_frames: u32,
-    /// Number of scans of a progressive JPEG; 1 for other images.
+    /// The number of scans of a progressive JPEG, or 1 if the image is not a progressive JPEG.
     pub n_scans: u32,
 }
 
-/// Reads the size of an image. Returns `None` if the format is unknown or has no size in its first bytes.
+/// Reads the size of an image. Returns `None` if the format is unknown or if the first bytes of the file do
+/// not contain the size.
 pub fn probe(input: &[u8]) -> Option<Probe> {
     let head = &input[..input.len().min(SCANNED_BYTES)];
     let format = sniff_binary(head)?;
@@ -51,7 +53,7 @@ pub fn probe(input: &[u8]) -> Option<Probe> {
     Some(Probe { format, width, height, n_frames, n_scans })
 }
 
-/// Width and height in pixels.
+/// Returns the width and the height of an image in pixels.
 fn size(head: &[u8], format: Format) -> Option<(u32, u32)> {
     let narrow = |x: Option<u16>, y: Option<u16>| x.map(u32::from).zip(y.map(u32::from));
     match format {
@@ -60,7 +62,7 @@ fn size(head: &[u8], format: Format) -> Option<(u32, u32)> {
         Format::Psd => u32_be(head, 18).zip(u32_be(head, 14)),
         Format::Bmp if u32_le(head, 14) == Some(12) => narrow(u16_le(head, 18), u16_le(head, 20)),
         Format::Bmp => {
-            // The height of a picture that is stored from top to bottom is negative.
+            // A BMP file states a negative height if the rows are stored from top to bottom.
             let height = u32_le(head, 22)?.cast_signed().unsigned_abs();
             Some((u32_le(head, 18)?.cast_signed().unsigned_abs(), height))
         }
@@ -75,7 +77,8 @@ fn size(head: &[u8], format: Format) -> Option<(u32, u32)> {
     }
 }
 
-/// The largest picture in the directory of an icon file. A side of 0 means 256.
+/// Returns the size of the largest picture in the directory of an icon file. A stored width or height of 0
+/// means 256 pixels.
 fn icon_size(head: &[u8]) -> (u32, u32) {
     let entries = head.get(ICO_HEADER_BYTES..).unwrap_or_default().chunks_exact(ICO_ENTRY_BYTES);
     let n_entries = usize::from(u16_le(head, 4).unwrap_or(0));
@@ -84,25 +87,25 @@ fn icon_size(head: &[u8]) -> (u32, u32) {
     sizes.max_by_key(|&(width, height)| width * height).unwrap_or((256, 256))
 }
 
-/// The size in the first frame header (SOF segment) of a JPEG file.
+/// Returns the size in the first frame header (SOF segment) of a JPEG file.
 fn jpeg_size(head: &[u8]) -> Option<(u32, u32)> {
     let (_, at) = jpeg_frame(head)?;
     Some((u16_be(head, at + 7)?.into(), u16_be(head, at + 5)?.into()))
 }
 
-/// The number of scans of a progressive JPEG file; 1 for every other file.
+/// Returns the number of scans of a progressive JPEG file, or 1 if the JPEG file is not progressive.
 fn jpeg_scans(head: &[u8]) -> u32 {
     let is_progressive = matches!(jpeg_frame(head), Some((0xc2 | 0xc6 | 0xca | 0xce, _)));
     if !is_progressive {
         return 1;
     }
-    // A 0xff in entropy-coded data is always followed by zero or by a restart marker, so that it cannot be
-    // mistaken for a scan header. One in the metadata can, which does no harm.
+    // Entropy-coded data never contain the bytes 0xff 0xda, the marker of a scan header. Metadata can contain
+    // these two bytes. The estimated number of scans is then too high, which does no harm.
     let scans = memchr::memmem::find_iter(head, b"\xff\xda").count();
     u32::try_from(scans).unwrap_or(u32::MAX)
 }
 
-/// The marker and the position of the first frame header of a JPEG file.
+/// Returns the marker and the position of the first frame header of a JPEG file.
 fn jpeg_frame(head: &[u8]) -> Option<(u8, usize)> {
     let mut at = 2;
     loop {
@@ -110,7 +113,7 @@ fn jpeg_frame(head: &[u8]) -> Option<(u8, usize)> {
         match *head.get(at + 1)? {
             0xff => at += 1,
             marker @ (0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf) => return Some((marker, at)),
-            // These markers have no length.
+            // These markers are not followed by a length field.
             0x00 | 0x01 | 0xd0..=0xd8 => at += 2,
             0xd9 | 0xda => return None,
             _ => at += 2 + usize::from(u16_be(head, at + 2)?),
@@ -135,18 +138,19 @@ fn webp_size(head: &[u8]) -> Option<(u32, u32)> {
     }
 }
 
-/// The number of `ANMF` chunks of a WebP file.
+/// Returns the number of `ANMF` chunks of a WebP file, each of which contains one frame of an animation.
 fn webp_frames(head: &[u8]) -> u32 {
     let (mut at, mut n_frames) = (12usize, 0);
     while let (Some(kind), Some(length)) = (head.get(at..at.saturating_add(4)), u32_le(head, at + 4)) {
         n_frames += u32::from(kind == b"ANMF");
-        // A chunk of odd length is followed by one more byte.
+        // A chunk of odd length is followed by one padding byte.
         at = at.saturating_add(8 + (length as usize).next_multiple_of(2));
     }
     n_frames.max(1)
 }
 
-/// The number of frames in the `acTL` chunk, which precedes the first picture data.
+/// Returns the number of frames that the `acTL` chunk of an APNG file states. The chunk precedes the picture
+/// data.
 fn apng_frames(head: &[u8]) -> Option<u32> {
     let mut at = PNG.len();
     while head.get(at + 4..at + 8)? != b"acTL" {
@@ -155,7 +159,7 @@ fn apng_frames(head: &[u8]) -> Option<u32> {
     u32_be(head, at + 8)
 }
 
-/// The number of frames of a GIF file. Only the lengths of the blocks are read.
+/// Returns the number of frames of a GIF file. Reads the lengths of the data blocks and skips their contents.
 fn gif_frames(head: &[u8]) -> u32 {
     let mut n_frames = 0;
     let mut at = 13 + color_table_bytes(head.get(10));
@@ -163,7 +167,8 @@ fn gif_frames(head: &[u8]) -> u32 {
         match head.get(at) {
             Some(0x2c) => {
                 n_frames += 1;
-                // After the descriptor and the colour table follows the code size of LZW.
+                // The descriptor of a frame has 10 bytes and is followed by the colour table and by one byte
+                // with the code size of LZW.
                 at += 10 + color_table_bytes(head.get(at + 9)) + 1;
             }
             Some(0x21) => at += 2,

@@ -1,17 +1,19 @@
-//! Files that are cut off: how much of the picture is missing, and whether such a file is accepted.
+//! Describes how much of the picture is missing in a file that is cut off, and defines whether such a file is
+//! accepted.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What happens with an input that is cut off, so that a part of its picture is missing.
+/// What happens with an input that lacks a part of the picture because the input is cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TruncatedInput {
     /// The input is refused with [`crate::Error::Truncated`].
     #[default]
     Refuse,
-    /// The input is accepted. The missing part is filled in, and a warning says how much is missing.
+    /// The input is accepted. The missing part of the picture gets a fill colour, and a warning states how
+    /// much of the picture is missing.
     Warn,
 }
 
@@ -20,13 +22,14 @@ pub enum TruncatedInput {
 pub enum MissingPart {
     /// Pixels: rows, strips, tiles or channels.
     Picture,
-    /// Detail of pixels that are all present, in a file that stores a coarse picture first.
+    /// Detail. The file stores a coarse picture first, and the data that refine the coarse picture are
+    /// missing.
     Detail,
     /// Whole frames at the end of an animation.
     Frames,
 }
 
-/// How much of its picture a file lacks because the file is cut off.
+/// How much of the picture is missing in a file that is cut off.
 ///
 /// A file is cut off if it ends before the data that its own headers announce. Only missing picture data
 /// count. A missing end marker and missing bytes after the last pixel do not count, and damaged data inside a
@@ -37,7 +40,8 @@ pub struct Truncation {
     pub part: MissingPart,
     /// The missing share of the picture or of the animation in thousandths, from 1 to 1000.
     pub missing_permille: u16,
-    /// Whether more may be missing, because the file does not state how much there was.
+    /// Whether `missing_permille` is only a lower bound, because the file does not state the size of the
+    /// complete data.
     pub at_least: bool,
 }
 
@@ -49,12 +53,13 @@ impl Truncation {
         (missing_permille > 0).then_some(Self { part, missing_permille, at_least: false })
     }
 
-    /// Describes a file whose picture lacks this share.
+    /// Describes a file that lacks `missing_permille` thousandths of the picture. Returns `None` if the
+    /// number is 0.
     pub(crate) fn of_picture(missing_permille: u16) -> Option<Self> {
         Self::new(MissingPart::Picture, missing_permille.into(), 1000)
     }
 
-    /// States that more may be missing than the share says.
+    /// Marks `missing_permille` as a lower bound.
     pub(crate) fn or_more(self) -> Self {
         Self { at_least: true, ..self }
     }
@@ -76,8 +81,8 @@ impl fmt::Display for Truncation {
     }
 }
 
-/// The share of `n_missing` in `n_total`, in thousandths. The result is 0 only if nothing is missing, and 1000
-/// only if everything is missing.
+/// Returns `n_missing` as a share of `n_total`, in thousandths. The result is 0 only if nothing is missing,
+/// and 1000 only if everything is missing.
 pub(crate) fn permille(n_missing: u64, n_total: u64) -> u16 {
     if n_missing == 0 || n_total == 0 {
         return 0;
@@ -89,7 +94,8 @@ pub(crate) fn permille(n_missing: u64, n_total: u64) -> u16 {
     share.clamp(1, 999) as u16
 }
 
-/// Thousandths that are shown in percent: in whole numbers, or with one decimal place near 0 % and near 100 %.
+/// A number of thousandths that is displayed in percent. Values below 1 % and above 99 % have one decimal
+/// place.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Percentage(pub(crate) u16);
 

@@ -64,10 +64,11 @@ impl Scale {
 pub struct Outcome {
     /// Whether data was missing or invalid, so that parts of the image are gray or wrong.
     pub damaged: bool,
-    /// The share of the image that lies beyond the end of a file that is cut off, in thousandths. 0 if nothing
-    /// of the image is missing, also if only the end-of-image marker is missing, and if data inside the file
-    /// is damaged. In a progressive file, the share is measured in coefficients and their bits, so that a
-    /// missing last scan counts for the detail that it contains. The value does not depend on the scale.
+    /// The share of the image that lies beyond the end of a file that is cut off, in thousandths. The value
+    /// is 0 if the file contains all image data, even if the end-of-image marker is missing. Damaged data
+    /// inside the file does not count as missing. In a progressive file, the share counts coefficients and
+    /// their bits, so a missing scan counts only as much as the bits in that scan. The value does not depend
+    /// on the scale.
     pub missing_permille: u16,
 }
 

@@ -1,4 +1,5 @@
-//! The length of a file according to its own headers. A file that is shorter is cut off.
+//! Computes the length that a file should have according to its own headers. A file with fewer bytes is cut
+//! off.
 
 use super::{ico, png, psd, tiff};
 use crate::bytes::u32_le;
@@ -6,11 +7,13 @@ use crate::format::Format;
 use crate::format::signature::{JP2_CODESTREAM, JXL_CONTAINER};
 use crate::isobmff;
 
-/// Returns the number of bytes that a file has at least, according to the lengths and offsets in its headers.
-/// `None` if the format has no such header, or if the part of the file that contains the header is missing.
+/// Returns the smallest number of bytes that a complete file can have, according to the lengths and offsets
+/// in the headers of the file. Returns `None` if the format has no such header, or if the part of the file
+/// that contains the header is missing.
 pub(crate) fn announced_bytes(format: Format, input: &[u8]) -> Option<u64> {
     match format {
-        // The RIFF header states the number of bytes that follow its length field.
+        // The length field of the RIFF header ends after eight bytes and states the number of bytes that
+        // follow the field.
         Format::Webp => u32_le(input, 4).map(|n_bytes| u64::from(n_bytes) + 8),
         Format::Bmp => u32_le(input, 2).map(u64::from),
         Format::Ico => ico::announced_bytes(input),

@@ -27,8 +27,9 @@ pub(crate) struct Header {
     /// Defects that the decoder tolerated, as sentences for the caller of the API. The list can grow while
     /// frames are decoded.
     pub(crate) warnings: Vec<String>,
-    /// How much of the picture is missing because the file is cut off. A decoder can find out while frames
-    /// are decoded. The caller turns the value into a warning or an error.
+    /// How much of the picture is missing because the file is cut off. The value can change while frames are
+    /// decoded, because some decoders notice a missing end only then. The code that uses the decoder reports
+    /// the value as a warning or as an error.
     pub(crate) truncation: Option<Truncation>,
 }
 

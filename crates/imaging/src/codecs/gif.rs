@@ -130,9 +130,9 @@ impl Decode for Decoder<'_> {
 }
 
 impl Reading<'_> {
-    /// Draws the next frame onto the canvas. Returns `None` after the last frame. If the file is cut off within
-    /// its only frame, the rows before the end of the file are drawn. An animation ends before a frame that is
-    /// cut off.
+    /// Draws the next frame onto the canvas. Returns `None` after the last frame. If the file has one frame
+    /// and ends within that frame, draws the rows that are complete. If an animation ends within a frame,
+    /// that frame is not drawn.
     fn draw_next(&mut self, scan: &Scan, scratch: &mut Scratch) -> Result<Option<Drawn>, Error> {
         let (width, height) = (scan.width as usize, scan.height as usize);
         let Some(frame) = self.frames.next_frame_info().map_err(corrupt)? else { return Ok(None) };
@@ -154,7 +154,7 @@ impl Reading<'_> {
         let local = frame.palette.clone();
         let colors = color_table(local.as_deref().or(self.frames.global_palette()), transparent);
         let mut indices = scratch.take_zeroed(frame_width * frame_height);
-        // Pixels that are missing keep this index.
+        // Pixels beyond the end of the file are transparent, or have the index 0 if no index is transparent.
         if scan.is_cut_off {
             indices.fill(transparent.unwrap_or(0));
         }
@@ -175,7 +175,7 @@ impl Reading<'_> {
         Ok(Some(Drawn { delay_ms, missing_rows: (n_missing as u64, frame_height as u64) }))
     }
 
-    /// Reads the rows of a frame in which the file ends. Returns the number of whole rows.
+    /// Reads the rows of a frame that the end of the file cuts off. Returns the number of complete rows.
     fn read_rows(&mut self, indices: &mut [u8], width: usize, height: usize, is_interlaced: bool) -> usize {
         let passes: &[(usize, usize)] =
             if is_interlaced { &[(0, 8), (4, 8), (2, 4), (1, 2)] } else { &[(0, 1)] };

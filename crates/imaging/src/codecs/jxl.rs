@@ -42,7 +42,7 @@ pub(super) struct Decoder<'a> {
     /// The kind of pixels that the decoder delivers.
     channels: JxlColorType,
     n_left: u32,
-    /// Whether the file is an animation that ends before its last frame does.
+    /// Whether the file is an animation and ends before the end of the last frame.
     lacks_frames: bool,
 }
 
@@ -117,7 +117,7 @@ fn to_basic_info(decoder: &mut JxlDecoder, rest: &mut &[u8]) -> Result<(), Error
 }
 
 /// Counts the visible frames by their headers. In a truncated file, only the frames with a complete header
-/// are counted. The second value says whether the file ends before its last frame does.
+/// are counted. The second returned value states whether the file ends before the end of the last frame.
 fn count_frames(input: &[u8], limits: &Limits) -> Result<(u32, bool), Error> {
     let mut options = options(limits);
     options.scan_frames_only = true;
@@ -241,8 +241,8 @@ impl Decode for Decoder<'_> {
         let n_complete = n_frames - self.n_left;
         self.n_left -= 1;
         let frame = self.decode_frame(scratch);
-        // The file does not state how many frames it has. If all frames with a header are complete, at least
-        // one more frame is missing.
+        // A JPEG XL file does not state its number of frames. If a file lacks frames although all frames with
+        // a header are complete, at least one more frame is missing.
         let (n_complete, n_begun) = match frame {
             Ok(_) => (n_frames, n_frames + 1),
             Err(_) => (n_complete, n_frames),

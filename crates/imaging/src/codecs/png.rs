@@ -211,7 +211,8 @@ impl Decode for Decoder<'_> {
             None => self.next_still(scratch),
         };
         self.n_read += u32::from(frame.is_ok());
-        // After the last frame, and instead of a frame that is cut off, it is known which frames are missing.
+        // The number of missing frames is known when the last frame was decoded or when a frame cannot be
+        // decoded.
         if let Some(scan) = self.scan
             && (frame.is_err() || self.n_read == self.header.info.frames)
         {

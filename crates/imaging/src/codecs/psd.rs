@@ -134,7 +134,7 @@ fn section(input: &[u8], at: usize, wide: bool) -> Result<(&[u8], usize), Error>
     Ok((input.get(start..end).ok_or_else(truncated)?, end))
 }
 
-/// Returns the offset at which the last section ends whose length the file contains.
+/// Returns the end of the last section whose length field is inside the file, as an offset in bytes.
 pub(super) fn announced_bytes(input: &[u8]) -> Option<u64> {
     let is_large = u16_be(input, 4)? == 2;
     let mut at = HEADER_BYTES as u64;

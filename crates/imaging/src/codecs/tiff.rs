@@ -94,8 +94,8 @@ impl DecodeStill for Decoder<'_> {
     }
 }
 
-/// Returns the offset at which the first directory ends, if the file is so short that the directory is cut
-/// off. Files commonly have the directory at their end.
+/// Returns the offset at which the first directory ends. If the directory is cut off, the offset lies beyond
+/// the end of the file. Many TIFF files end with the directory.
 pub(super) fn announced_bytes(input: &[u8]) -> Option<u64> {
     File::open(input).ok().map(|(file, first)| file.end_of_directory(first))
 }

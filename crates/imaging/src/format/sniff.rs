@@ -13,7 +13,7 @@ pub fn sniff(input: &[u8]) -> Option<Format> {
     sniff_binary(input).or_else(|| is_svg(input).then_some(Format::Svg))
 }
 
-/// Recognises every format except SVG, which may have to be decompressed.
+/// Recognises every format except SVG, because an SVG file may have to be decompressed first.
 pub(crate) fn sniff_binary(input: &[u8]) -> Option<Format> {
     if input.starts_with(b"\xff\xd8") {
         Some(Format::Jpeg)

@@ -1,13 +1,15 @@
-//! The sizes in files whose header is a directory, a sequence of boxes, or a sequence of bits.
+//! Reads the sizes of images in files whose header is a directory, a sequence of boxes, or a sequence of
+//! bits.
 
 use crate::bytes::{u16_be, u16_le, u32_be, u32_le};
 use crate::format::signature::{JP2_CODESTREAM, JXL_CODESTREAM};
 use crate::isobmff::{Boxes, Fields};
 
-/// The most entries of a TIFF directory that are read. The sizes come first, because entries are sorted.
+/// The largest number of entries of a TIFF directory that are read. The entries with the width and the height
+/// are among the first, because entries are sorted by their tags.
 const TIFF_ENTRIES_MAX: u64 = 64;
 
-/// The size in the first directory of a TIFF or BigTIFF file.
+/// Returns the size in the first directory of a TIFF or BigTIFF file.
 pub(super) fn tiff_size(head: &[u8]) -> Option<(u32, u32)> {
     let is_little = head.starts_with(b"II");
     let u16_at = |at| if is_little { u16_le(head, at) } else { u16_be(head, at) };
@@ -44,7 +46,7 @@ pub(super) fn tiff_size(head: &[u8]) -> Option<(u32, u32)> {
     width.zip(height)
 }
 
-/// The size in the box `ihdr` of a JPEG 2000 file, or in the marker segment SIZ of a codestream.
+/// Returns the size in the box `ihdr` of a JPEG 2000 file, or in the marker segment SIZ of a codestream.
 pub(super) fn jp2_size(head: &[u8]) -> Option<(u32, u32)> {
     if head.starts_with(JP2_CODESTREAM) {
         let side = |end, start| u32_be(head, end)?.checked_sub(u32_be(head, start)?);
@@ -55,8 +57,8 @@ pub(super) fn jp2_size(head: &[u8]) -> Option<(u32, u32)> {
     u32_be(size, 4).zip(u32_be(size, 0))
 }
 
-/// The largest size that a property of a HEIF file states. The size of a grid is larger than the sizes of
-/// its tiles.
+/// Returns the largest size that a property of a HEIF file states. A picture that consists of tiles has a
+/// property with its own size, which is larger than the size of a tile.
 pub(super) fn heif_size(head: &[u8]) -> Option<(u32, u32)> {
     let meta = child(head, b"meta")?.get(4..)?;
     let properties = child(child(meta, b"iprp")?, b"ipco")?;
@@ -72,7 +74,7 @@ fn child<'a>(boxes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
     Boxes::new(boxes).find(|(found, _)| found == kind).map(|(_, content)| content)
 }
 
-/// The size header of a JPEG XL codestream (ISO/IEC 18181-1, D.2).
+/// Returns the size in the size header of a JPEG XL codestream (ISO/IEC 18181-1, D.2).
 pub(super) fn jxl_size(head: &[u8]) -> Option<(u32, u32)> {
     let stream = if head.starts_with(JXL_CODESTREAM) {
         head
@@ -80,7 +82,8 @@ pub(super) fn jxl_size(head: &[u8]) -> Option<(u32, u32)> {
         let mut boxes = Boxes::new(head);
         boxes.find_map(|(kind, content)| match &kind {
             b"jxlc" => Some(content),
-            // A partial codestream begins with its number.
+            // The box `jxlp` contains the number of a part of the codestream in four bytes, and then the
+            // part.
             b"jxlp" => content.get(4..),
             _ => None,
         })?
@@ -92,7 +95,8 @@ pub(super) fn jxl_size(head: &[u8]) -> Option<(u32, u32)> {
     let mut bits = Bits(u128::from_le_bytes(bytes));
     let is_small = bits.take(1) == 1;
     let height = bits.side(is_small);
-    // The ratios of width to height that have a number of their own; 0: the width follows.
+    // The header states the ratio of width to height as one of the numbers 1 to 7. The number 0 means that
+    // the header states the width instead.
     let width = match bits.take(3) {
         0 => bits.side(is_small),
         ratio => {
@@ -104,7 +108,7 @@ pub(super) fn jxl_size(head: &[u8]) -> Option<(u32, u32)> {
     Some((width, height))
 }
 
-/// Bits, the lowest first.
+/// A sequence of bits that are read from the lowest bit to the highest bit.
 struct Bits(u128);
 
 impl Bits {

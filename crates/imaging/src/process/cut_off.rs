@@ -6,8 +6,8 @@ use crate::format::Format;
 use crate::truncation::{MissingPart, Percentage, Truncation, permille};
 use crate::{Error, Limits};
 
-/// The truncation of the frames that are used. If only the first frame is used, it does not matter that
-/// later frames are missing.
+/// Returns how much is missing of the frames that are used. Missing later frames do not count if only the
+/// first frame is used.
 pub(super) fn of_used_frames(header: &Header, uses_all_frames: bool) -> Option<Truncation> {
     header.truncation.filter(|truncation| uses_all_frames || truncation.part != MissingPart::Frames)
 }
@@ -17,8 +17,8 @@ pub(super) fn check(header: &Header, uses_all_frames: bool, limits: &Limits) -> 
     limits.check_truncation(header.info.format.name(), of_used_frames(header, uses_all_frames))
 }
 
-/// Adds to the error of a file that cannot be decoded that the file is cut off, if the file states that it is
-/// longer than it is.
+/// Extends the error of a file that cannot be decoded. If the headers announce more bytes than the file has,
+/// the new error says that the file is cut off.
 pub(super) fn explained(error: Error, format: Format, input: &[u8]) -> Error {
     let n_bytes = input.len() as u64;
     match (error, codecs::announced_bytes(format, input)) {

@@ -97,7 +97,8 @@ impl FramePipeline<'_> {
                 Ok(Some(frame)) => frame,
                 Ok(None) if n_done > 0 => break,
                 Ok(None) => return Err(no_picture(decoder)),
-                // If the file is cut off, another warning says so.
+                // No warning is added if the file is cut off, because another warning reports the missing
+                // frames.
                 Err(Error::Corrupt { .. }) if n_done > 0 && decoder.header().truncation.is_some() => break,
                 Err(error @ Error::Corrupt { .. }) if n_done > 0 => {
                     self.warnings

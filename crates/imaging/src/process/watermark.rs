@@ -8,8 +8,8 @@ use crate::operations::{self, Context};
 use crate::plan::{Kernel, Watermark};
 use crate::{Error, Image, Scratch, codecs, format, geometry};
 
-/// Decodes a watermark and scales it to the size that it has on an image of the size `image`. If the file of
-/// the watermark is cut off and accepted, adds a warning.
+/// Decodes a watermark and scales the watermark for an image of the size `image`. Adds a warning if the
+/// watermark file is cut off but accepted.
 ///
 /// # Errors
 /// [`Error::Watermark`] when the watermark file cannot be decoded; another error when scaling fails, for

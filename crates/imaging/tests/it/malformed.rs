@@ -21,7 +21,7 @@ fn baseline() -> Output {
     Output { format: TargetFormat::Format(Format::Jpeg), baseline: true, ..Output::default() }
 }
 
-/// Processes an input to PNG. Inputs that are cut off are accepted, so that as much code as possible runs.
+/// Converts an input to PNG. Inputs that are cut off are accepted, so that as much code as possible runs.
 fn try_process(input: &[u8], scratch: &mut Scratch) -> Result<Processed, Error> {
     let limits = Limits { truncated: TruncatedInput::Warn, ..Limits::default() };
     process(input, &plan_for(Format::Png), &limits, scratch)

@@ -11,21 +11,22 @@ use crate::bmp_ico::bmp_file;
 use crate::helpers::{decode_png, decoded_pixels, encoded, plan_for, png_of, png_with, run};
 use crate::psd::uncompressed_rgb;
 
-/// The lengths at which the table cuts a file, in percent of its bytes. At the end, a cut of the last byte
-/// follows.
+/// The lengths to which the tests shorten a file, in percent of all bytes. Another test removes only the last
+/// byte.
 const CUTS_PERCENT: [usize; 5] = [2, 10, 50, 90, 99];
 
 /// The expected result for a file that is cut off.
 #[derive(Debug, Clone, Copy)]
 enum Expected {
-    /// This percentage of the picture is missing. A file with this result is refused, or accepted with a
-    /// warning, by the policy.
+    /// The stated percentage of the picture is missing. The value of `Limits::truncated` decides whether the
+    /// file is refused or accepted with a warning.
     Missing(f64),
-    /// The file cannot be decoded. Under both policies, the error says that the file is cut off.
+    /// The file cannot be decoded. Under both values of `Limits::truncated`, the error says that the file is
+    /// cut off.
     Undecodable,
-    /// The file cannot be decoded, and nothing in it says that it is cut off.
+    /// The file cannot be decoded, and the headers do not show that the file is cut off.
     Broken,
-    /// The whole picture is there. Under both policies, the file is accepted.
+    /// No part of the picture is missing. The file is accepted under both values of `Limits::truncated`.
     Whole,
 }
 use Expected::{Broken, Missing, Undecodable, Whole};
@@ -33,7 +34,7 @@ use Expected::{Broken, Missing, Undecodable, Whole};
 /// The largest accepted difference between the expected and the reported percentage, in percentage points.
 const TOLERANCE_POINTS: f64 = 5.0;
 
-/// One row of the table: the name of a case, a complete file, and the expected results for all cuts.
+/// A test case: the name, a complete file, and the expected result for each shortened length of the file.
 struct Case {
     name: &'static str,
     file: Vec<u8>,
@@ -81,9 +82,10 @@ fn percentage(message: &str) -> Option<f64> {
     number.parse().ok()
 }
 
-/// Processes a file that is cut off under both policies and compares the results with the expected result.
+/// Processes a file that is cut off under both values of `Limits::truncated` and compares the results with
+/// the expected result.
 fn assert_results(name: &str, file: &[u8], expected: Expected) {
-    // The output is an animation if the input is one, so that all frames are used.
+    // If the input is an animation, the output is also an animation, so that all frames are used.
     let is_animated = sniff(file).is_some_and(Format::is_animated);
     let plan = plan_for(if is_animated { Format::Apng } else { Format::Png });
     let refused = try_process(file, &plan, TruncatedInput::Refuse);
@@ -128,14 +130,14 @@ fn assert_all(cases: Vec<Case>) {
     }
 }
 
-/// The expected results if the missing share of the picture is the missing share of the bytes.
+/// The expected results for a format in which the missing percentage of the picture equals that of the bytes.
 const LIKE_BYTES: [Expected; 6] =
     [Missing(98.0), Missing(90.0), Missing(50.0), Missing(10.0), Missing(1.0), Whole];
 
-/// The expected results if a part of the picture cannot be decoded.
+/// The expected results for a format whose pictures can only be decoded completely.
 const ALL_OR_NOTHING: [Expected; 6] = [Undecodable; 6];
 
-/// As [`ALL_OR_NOTHING`], for files whose last byte is not needed.
+/// The expected results for a file that can be decoded without the last byte, but not without more bytes.
 const ALL_BUT_LAST_BYTE: [Expected; 6] =
     [Undecodable, Undecodable, Undecodable, Undecodable, Undecodable, Whole];
 
@@ -147,9 +149,9 @@ fn case(name: &'static str, file: Vec<u8>, expected: [Expected; 6]) -> Case {
 fn pictures_that_are_cut_off_are_refused_or_accepted_with_the_missing_percentage() {
     let psd = uncompressed_rgb(200, 200, noise(200, 200).data());
     let mut psd_expected = LIKE_BYTES;
-    // The last byte of the PSD is a sample.
+    // The last byte of the PSD file is a sample, so the picture is incomplete without this byte.
     psd_expected[5] = Missing(0.1);
-    // The cut at 2 % lies in the palette.
+    // The first 2 % of the indexed PNG file end within the palette.
     let mut indexed_png_expected = LIKE_BYTES;
     indexed_png_expected[0] = Undecodable;
     let mut tiff_expected = LIKE_BYTES;
@@ -190,7 +192,8 @@ fn animations_that_are_cut_off_are_refused_or_end_early_with_the_missing_percent
     let missing = |percent: [f64; 3]| percent.map(Missing);
     let [half, tenth, last] = missing([60.0, 20.0, 10.0]);
     let apng = [Undecodable, Undecodable, half, tenth, last, Whole];
-    // A GIF does not state its number of frames. The cut at 2 % and at 10 % lies in the first frame.
+    // A GIF does not state its number of frames. The first 2 % and the first 10 % of the GIF file end within
+    // the first frame.
     let [first, second] = [Missing(93.0), Missing(7.0)];
     let [half, tenth, last] = missing([20.0, 11.0, 10.0]);
     let gif = [first, second, half, tenth, last, Whole];
@@ -264,7 +267,7 @@ fn damaged_jpeg_is_not_a_jpeg_that_is_cut_off() {
     assert_eq!(done.warnings, ["parts of the JPEG are damaged: they are gray or wrong"]);
 }
 
-/// A PNG whose pixels are indices. The `png` crate decodes such a file, instead of our own code.
+/// A PNG whose pixels are indices. Such a file is decoded by the `png` crate and not by `PngRows`.
 fn indexed_png() -> Vec<u8> {
     let indices = noise(200, 200).data()[..200 * 200].to_vec();
     png_with(&Image::new(200, 200, Channels::Gray, indices), |info| {
@@ -280,7 +283,7 @@ fn run_length_coded_bmp() -> Vec<u8> {
     bmp_file(200, 200, 8, 1, &[9; 1024], &pixels)
 }
 
-/// A TIFF of 200×200 pixels in strips of ten rows. The directory precedes the strips.
+/// A TIFF of 200×200 pixels in strips of ten rows. The directory of the file precedes the strips.
 fn tiff_with_directory_first() -> Vec<u8> {
     const N_STRIPS: u32 = 20;
     const STRIP_BYTES: u32 = 200 * 3 * 10;

@@ -102,8 +102,8 @@ impl<'a> BitReader<'a> {
         self.padding > u64::from(self.n)
     }
 
-    /// Returns whether the data that was read ends with the file, and not at a marker. A lone 0xff byte at the
-    /// end of the file is no marker.
+    /// Returns whether the data that was read ends at the end of the file and not at a marker. A single 0xff
+    /// byte at the end of the file does not count as a marker.
     pub(super) fn ends_with_file(&self) -> bool {
         match self.data.get(self.at..) {
             Some([0xff, marker, ..]) => *marker == 0,

@@ -3,8 +3,8 @@
 use super::layout::Layout;
 use super::markers::Scan;
 
-/// The share of the image that the scans of a file have delivered so far. A scan delivers a band of
-/// coefficients of its components, or one more bit of these coefficients.
+/// Records how much of the image the scans of a file have delivered so far. A scan of a component delivers
+/// the first bits of a range of coefficients, or one more bit of each coefficient in the range.
 #[derive(Debug)]
 pub(super) struct Received {
     components: Vec<ReceivedComponent>,
@@ -15,8 +15,8 @@ struct ReceivedComponent {
     n_blocks: usize,
     /// For each coefficient in zigzag order, the share of its bits that no scan has delivered, from 0 to 1.
     missing: [f64; 64],
-    /// For each coefficient in zigzag order, the number of scans that deliver all its bits. The first scan of
-    /// the coefficient states this number.
+    /// For each coefficient in zigzag order, the number of scans that are necessary to deliver all bits of
+    /// the coefficient. The first scan of the coefficient determines this number.
     n_scans: [u32; 64],
 }
 
@@ -30,7 +30,7 @@ impl Received {
         Self { components: layout.components.iter().map(component).collect() }
     }
 
-    /// Adds a scan of which the file contains the share `delivered`, from 0 to 1.
+    /// Adds a scan. `delivered` is the share of the scan that the file contains, from 0 to 1.
     pub(super) fn add(&mut self, scan: &Scan, delivered: f64) {
         for scanned in &scan.components {
             let component = &mut self.components[scanned.index];

@@ -19,7 +19,8 @@ pub(super) struct Restarts {
     over: bool,
     /// Whether data was missing or a restart marker was at the wrong place.
     damaged: bool,
-    /// The number of MCUs before the end of the file, if the file ends within the scan.
+    /// The number of MCUs that precede the end of the file, or `None` if the file does not end within the
+    /// scan.
     n_before_cut: Option<usize>,
 }
 
@@ -48,7 +49,8 @@ impl Restarts {
         self.damaged
     }
 
-    /// Returns the number of MCUs before the end of the file, if the file ends within the scan.
+    /// Returns the number of MCUs that precede the end of the file, or `None` if the file does not end within
+    /// the scan.
     pub(super) fn n_before_cut(&self) -> Option<usize> {
         self.n_before_cut
     }

@@ -148,7 +148,7 @@ fn decoder_searches_only_once_for_restart_markers_if_the_data_has_none() {
     assert!(pixels[1..].iter().all(|&v| v == 128), "only the first block has data");
 }
 
-/// Returns what `missing_permille` says about a file at the scale `scale`.
+/// Decodes a file at the scale `scale` and returns `missing_permille` of the outcome.
 fn missing_permille(file: &[u8], scale: Scale) -> u16 {
     decoded(file, scale).2.missing_permille
 }
@@ -166,7 +166,8 @@ fn missing_share_of_a_sequential_file_is_the_share_of_its_missing_blocks() {
         for percent in [30, 60, 90] {
             let cut = &file[..file.len() * percent / 100];
             let (_, pixels, outcome) = decoded(cut, Scale::FULL);
-            // Only the last row of blocks with data is partly gray.
+            // All rows of blocks before the end of the file are correct. Only the last row with data may be
+            // partly gray.
             let n_good = pixels.chunks(64 * 3).zip(whole.chunks(64 * 3)).take_while(|(a, b)| a == b).count();
             let (least, most) = ((120 - n_good.min(120)) * 1000 / 128, (128 - n_good) * 1000 / 128);
             let missing = usize::from(outcome.missing_permille);
@@ -217,7 +218,7 @@ fn nothing_is_missing_without_the_end_marker_or_with_damaged_data() {
     }
 }
 
-/// Returns what `missing_permille` says about a file, or `None` if decoding fails.
+/// Decodes a file and returns `missing_permille` of the outcome, or `None` if decoding fails.
 fn missing_in(file: &[u8]) -> Option<u16> {
     let decoder = Decoder::new(file).ok()?;
     let frame = decoder.frame();

@@ -23,18 +23,18 @@ pub(super) struct Scan {
     pub(super) alpha: bool,
     /// How many times the animation plays. `None` means that it repeats endlessly.
     pub(super) plays: Option<u16>,
-    /// The number of frames that begin before the end of the file. It is greater than `n_frames` if the file
-    /// ends within the header of a frame.
+    /// The number of frames that begin before the end of the file. The number is greater than `n_frames` if
+    /// the file ends within the header of a frame.
     pub(super) n_begun: u32,
     /// Whether the file ends within the data of the last frame.
     pub(super) is_cut_off: bool,
-    /// Whether the file has the trailer, which ends a file.
+    /// Whether the file contains the trailer, which is the end marker of a GIF file.
     pub(super) has_trailer: bool,
 }
 
 impl Scan {
-    /// How much of the animation is missing if only `n_complete` frames are complete. More may be missing,
-    /// because a file does not state how many frames it has.
+    /// How much of the animation is missing if only `n_complete` frames are complete. The result is a lower
+    /// bound, because a GIF file does not state its number of frames.
     pub(super) fn truncation(&self, n_complete: u32) -> Option<Truncation> {
         let n_missing = self.n_begun - n_complete.min(self.n_begun);
         Truncation::new(MissingPart::Frames, n_missing.into(), self.n_begun.into()).map(Truncation::or_more)

@@ -11,12 +11,13 @@ const END_OF_CODESTREAM: u16 = 0xffd9;
 /// Whether a codestream is complete.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum End {
-    /// Nothing is missing, except the end marker.
+    /// All tile-parts are complete. The end marker may be missing.
     #[default]
     Complete,
-    /// The file ends within a tile-part or before one.
+    /// The file ends within a tile-part or before the last tile-part begins.
     CutOff(Truncation),
-    /// The last tile-part does not state its length, and there is no end marker.
+    /// The end marker is missing and the last tile-part does not state its length, so missing data cannot be
+    /// detected.
     Unknown,
 }
 
@@ -25,16 +26,18 @@ pub(super) enum End {
 struct TileParts {
     /// The number of tiles that begin before the end of the file.
     n_begun: u64,
-    /// How many bytes of the last tile-part are missing, and how many it has.
+    /// If the file ends within a tile-part, the number of missing bytes and the number of all bytes of the
+    /// tile-part.
     missing_of_last: Option<(u64, u64)>,
-    /// Whether the last tile-part extends to the end marker, wherever that is.
+    /// Whether the last tile-part does not state its length. Such a tile-part extends to the end marker.
     has_unknown_length: bool,
     /// Whether the end marker was found.
     has_end: bool,
 }
 
 /// Finds out whether a codestream of a picture with `n_tiles` tiles is complete. `n_missing` is the number of
-/// bytes of the codestream beyond the end of the file, if the file states it.
+/// bytes of the codestream that lie beyond the end of the file, or `None` if the file does not state this
+/// number.
 pub(super) fn end(codestream: &[u8], n_tiles: u64, n_missing: Option<u64>) -> End {
     let parts = tile_parts(codestream);
     let part = if n_tiles > 1 { MissingPart::Picture } else { MissingPart::Detail };
@@ -42,7 +45,7 @@ pub(super) fn end(codestream: &[u8], n_tiles: u64, n_missing: Option<u64>) -> En
         return End::Complete;
     }
     match n_missing {
-        // The missing bytes are a part of the end marker, or the end marker is missing.
+        // If at most two bytes are missing, all of them belong to the end marker, which has two bytes.
         Some(..=2) => return End::Complete,
         Some(n_missing) => return cut_off(part, n_missing, codestream.len() as u64 + n_missing),
         None => {}
@@ -65,7 +68,7 @@ fn cut_off(part: MissingPart, n_missing: u64, n_total: u64) -> End {
 /// Walks over the header and the tile-parts of a codestream.
 fn tile_parts(codestream: &[u8]) -> TileParts {
     let mut parts = TileParts::default();
-    // The first marker has no length field.
+    // The first marker of a codestream has two bytes and no length field.
     let mut at = 2;
     while let Some(marker) = u16_be(codestream, at) {
         match marker {

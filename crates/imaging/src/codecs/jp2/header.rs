@@ -64,7 +64,7 @@ pub(super) fn read(input: &[u8], limits: &Limits) -> Result<Jp2Header, Error> {
         }
     }
     let codestream = codestream.ok_or_else(|| corrupt("there is no codestream"))?;
-    // If the file ends within its last box, the length of this box says how many bytes are missing.
+    // If the file ends within a box, the stated length of the box shows how many bytes are missing.
     let is_last = codestream.as_ptr_range().end == input.as_ptr_range().end;
     let n_announced = isobmff::announced_bytes(input).filter(|_| is_last);
     let n_missing = n_announced.and_then(|n_bytes| n_bytes.checked_sub(input.len() as u64));
@@ -108,8 +108,8 @@ impl Jp2Header {
     }
 
     /// Reads the SIZ segment (image and tile size), the first segment of a codestream, and finds out whether
-    /// the codestream is complete. `n_missing` is the number of bytes of the codestream beyond the end of the
-    /// file, if the file states that there are such bytes.
+    /// the codestream is complete. `n_missing` is the number of bytes of the codestream that lie beyond the
+    /// end of the file, or `None` if the file does not state such bytes.
     fn take_codestream(
         &mut self,
         codestream: &[u8],

@@ -11,8 +11,8 @@ use super::header::JpegHeader;
 use crate::{Error, Scratch};
 
 /// Decodes to one byte per pixel (gray), three bytes (red, green, blue) or four bytes (components as stored),
-/// at the size reduced by `scale`. The second value says whether data were damaged, and
-/// how much of the picture is missing.
+/// at the size reduced by `scale`. The second returned value states whether data were damaged and how much of
+/// the picture is missing.
 pub(super) fn decode(
     input: &[u8],
     header: &JpegHeader,

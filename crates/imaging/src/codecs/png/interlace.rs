@@ -9,8 +9,8 @@ use super::Reader;
 use crate::codecs::canvas::Area;
 
 /// Decodes all rows. Data after the last row are ignored, because some encoders end their files incorrectly.
-/// If the file is cut off, the remaining pixels stay unchanged. Returns the number of remaining pixels. Fails
-/// if no row can be decoded.
+/// If the file is cut off, the pixels beyond the end of the file stay unchanged in `data`. Returns the number
+/// of these pixels. Returns an error if no row can be decoded.
 pub(super) fn read_rows(reader: &mut Reader<'_>, data: &mut [u8]) -> Result<u64, DecodingError> {
     let (width, height) = reader.info().size();
     let stride = data.len() / height as usize;

@@ -32,7 +32,8 @@ pub(super) struct PngRows<'a> {
     /// 9.2).
     above: Vec<u8>,
     n_left: u32,
-    /// Gets a warning for a wrong checksum, and the number of missing rows if the file is cut off.
+    /// The header of the file. The decoder adds a warning to the header if a checksum is wrong, and stores
+    /// the share of missing rows in the header if the file is cut off.
     header: &'a mut Header,
 }
 
@@ -91,7 +92,7 @@ impl<'a> PngRows<'a> {
     }
 
     /// Inflates data until `self.filtered` contains `n_bytes` bytes. Returns the number of inflated bytes,
-    /// which is smaller only if the file is cut off.
+    /// which is smaller than `n_bytes` only if the file is cut off.
     fn inflate(&mut self, n_bytes: usize) -> Result<usize, Error> {
         self.filtered.resize(n_bytes, 0);
         let mut n_done = 0;
@@ -164,7 +165,7 @@ struct Data<'a> {
     rest: &'a [u8],
     has_begun: bool,
     is_damaged: bool,
-    /// Whether the file ends within these chunks, or directly after one of them.
+    /// Whether the file ends within an `IDAT` chunk or directly after an `IDAT` chunk.
     is_cut_off: bool,
 }
 

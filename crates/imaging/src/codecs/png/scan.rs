@@ -14,9 +14,9 @@ pub(super) struct Scan {
     /// Whether pixels of the canvas can be transparent although all colours of the file are opaque. This is
     /// so if the first frame is smaller than the canvas, or if a frame is cleared.
     pub(super) uncovers: bool,
-    /// The number of frames that the file states, at least `n_frames`.
+    /// The number of frames that the file states. The value is never smaller than `n_frames`.
     pub(super) n_announced: u32,
-    /// Whether the file ends before its last chunk does.
+    /// Whether the file ends before the end of the last chunk.
     pub(super) is_cut_off: bool,
 }
 
@@ -30,8 +30,8 @@ impl Scan {
     }
 }
 
-/// Returns the offset at which the last chunk ends. If the file ends before the end chunk, the offset lies
-/// after the last byte of the file. `None` if the bytes are not a sequence of chunks.
+/// Returns the offset at which the last chunk ends. If the file has no complete `IEND` chunk, the offset lies
+/// beyond the end of the file. Returns `None` if the bytes are not a sequence of chunks.
 pub(in crate::codecs) fn announced_bytes(input: &[u8]) -> Option<u64> {
     const LEAST_CHUNK_BYTES: u64 = 12;
     let mut at = 8u64;

@@ -29,7 +29,7 @@ pub(super) struct Source<'a> {
     pub(super) data: &'a [u8],
 }
 
-/// A decoded picture. Rows that the file does not contain are filled in.
+/// A decoded picture. Rows that the file does not contain have a fill colour.
 pub(super) struct Decoded {
     pub(super) raster: Raster,
     /// The share of the rows of all channels that lie beyond the end of the file, in thousandths.
@@ -38,10 +38,10 @@ pub(super) struct Decoded {
     pub(super) is_damaged: bool,
 }
 
-/// The rows that were decoded, counted over all channels.
+/// The number of rows that were decoded, added up over all channels.
 struct DecodedRows {
     n: usize,
-    /// Whether the data end before the next row does.
+    /// Whether decoding stopped because the data end within the next row.
     is_cut_off: bool,
 }
 
@@ -171,8 +171,8 @@ impl Source<'_> {
         let mut row = vec![0; self.row_bytes()];
         for i in 0..n_read * self.height {
             if let Err(error) = stream.read_exact(&mut row) {
-                // The stream can also end before its last row although the file continues. Then the file is
-                // damaged.
+                // If the zlib stream ends before the last row although more data follow the stream, the file
+                // is damaged and not cut off.
                 let is_cut_off =
                     error.kind() == ErrorKind::UnexpectedEof && stream.total_in() == data.len() as u64;
                 return Ok(DecodedRows { n: i, is_cut_off });

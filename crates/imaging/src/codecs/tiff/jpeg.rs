@@ -129,7 +129,7 @@ pub(super) fn converts(page: &Page) -> bool {
 }
 
 /// Decodes the JPEG data of a strip or tile of `width` × `height` pixels, or of the whole picture if the file
-/// has only one JPEG. The second value of `data` says whether the file contains the end of the data.
+/// has only one JPEG. The `bool` beside the data states whether the file contains the end of the data.
 pub(super) fn decode(
     page: &Page,
     tables: &Tables,

@@ -79,10 +79,10 @@ pub(super) struct Alpha {
 /// The place of a strip or tile in the file.
 #[derive(Debug, Clone)]
 pub(super) struct Chunk {
-    /// The bytes that are inside the file.
+    /// The range of those bytes of the strip or tile that are inside the file.
     pub(super) bytes: Range<usize>,
-    /// Whether the strip or tile extends beyond the end of the file, or can do so because its size is not
-    /// stated.
+    /// Whether the strip or tile extends beyond the end of the file. Also true if the file does not state the
+    /// size of the strip or tile, because missing bytes cannot be excluded then.
     pub(super) is_cut_off: bool,
 }
 
@@ -231,7 +231,8 @@ impl Page {
             let bytes = start.min(n_bytes)..end.min(n_bytes);
             self.chunks.push(Chunk { bytes, is_cut_off: end > n_bytes });
         }
-        // If the file is cut off within the list of places, the strips or tiles without a place are missing.
+        // If the file ends within the list of the offsets of strips or tiles, every strip or tile without an
+        // offset is missing.
         let n_announced = places_entry.map_or(0, |entry| entry.count.min(n_chunks)) as usize;
         if n_announced > self.chunks.len() {
             self.chunks.resize(n_announced, Chunk { bytes: n_bytes..n_bytes, is_cut_off: true });

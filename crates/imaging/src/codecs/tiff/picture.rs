@@ -27,14 +27,15 @@ struct Stored {
     bytes: Vec<u8>,
     big_endian: bool,
     row_bytes: usize,
-    /// The share of the samples that are missing, in thousandths.
+    /// The number of missing samples in thousandths of all samples of the strip or tile.
     missing_permille: u16,
 }
 
-/// A decoded picture. Parts that could not be decoded are filled in.
+/// A decoded picture. Strips and tiles that could not be decoded have a fill colour.
 pub(super) struct Decoded {
     pub(super) raster: Raster,
-    /// Describes the first part that is damaged or missing although the file is not cut off there.
+    /// Describes the first strip or tile that is damaged or missing for another reason than the end of the
+    /// file.
     pub(super) trouble: Option<String>,
     /// The share of the picture that lies beyond the end of the file, in thousandths.
     pub(super) missing_permille: u16,
@@ -67,7 +68,7 @@ impl Picture<'_> {
         let n_out = page.n_colors + usize::from(page.alpha.is_some());
         let mut pixels = scratch.take_zeroed(page.width * page.height * n_out);
         let (mut n_good, mut trouble) = (0, None);
-        // Both numbers are thousandths of pixels, summed over all strips or tiles.
+        // `n_missing` and `n_total` count thousandths of pixels, added up over all strips or tiles.
         let (mut n_missing, mut n_total) = (0, 0);
         for (i, place) in self.places() {
             let is_cut_off = self.is_cut_off(i);

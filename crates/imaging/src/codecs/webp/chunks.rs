@@ -4,8 +4,8 @@
 use crate::bytes::u32_le;
 use crate::truncation::{MissingPart, Truncation};
 
-/// Iterates over chunks and yields the type and the data of each. If a chunk is truncated, its data end at
-/// the end of the file.
+/// Iterates over chunks and yields the type and the data of each. If the file ends within a chunk, yields the
+/// data up to the end of the file.
 #[derive(Debug, Clone)]
 pub(super) struct Chunks<'a>(pub(super) &'a [u8]);
 
@@ -31,8 +31,8 @@ impl Chunks<'_> {
     }
 }
 
-/// Iterates over the data of the `ANMF` chunks, which contain the frames of an animation. If the file ends
-/// within a frame after the first, this frame is left out.
+/// Iterates over the data of the `ANMF` chunks, which contain the frames of an animation. A frame that the
+/// end of the file cuts off is omitted, except the first frame.
 #[derive(Debug, Clone)]
 pub(super) struct Frames<'a> {
     chunks: Chunks<'a>,
@@ -60,11 +60,12 @@ impl<'a> Iterator for Frames<'a> {
     }
 }
 
-/// Returns how many bytes of an animation are missing because the file is cut off. Metadata follow the frames,
-/// so no frame is missing if the file ends within metadata. Returns `None` if the first frame is cut off,
-/// because such a file cannot be decoded at all.
+/// Returns how much of an animation is missing because the file is cut off, measured in bytes. If the file
+/// ends within metadata, no frame is missing, because metadata follow the frames. Returns `None` if no frame
+/// is missing, and also if the first frame is cut off, because such a file cannot be decoded.
 pub(super) fn missing_frames(input: &[u8], mut chunks: Chunks<'_>) -> Option<Truncation> {
-    /// The number of bytes of the header of an `ANMF` chunk and of the header of its frame.
+    /// The smallest size of a frame: 8 bytes for the header of the `ANMF` chunk and 16 bytes for the frame
+    /// header.
     const LEAST_FRAME_BYTES: u64 = 24;
     let (mut last, mut n_cut, mut n_complete) = (None, 0, 0);
     while !chunks.0.is_empty() {
