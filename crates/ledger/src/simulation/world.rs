@@ -33,7 +33,8 @@ pub(super) const CAPACITY: SendCapacity = SendCapacity { n_total: 12, n_retries:
 /// The longest time from the due time of a webhook's first attempt to its expiry, in milliseconds.
 pub(super) const GIVE_UP_MS: i64 = 14 * DAY_MS;
 
-/// The largest concurrency limit of a destination. The next constant is the limit of a new destination.
+/// The largest concurrency limit of a destination. The limit of a new destination is
+/// [`PER_AUTHORITY_START`].
 pub(super) const MAX_PER_AUTHORITY: u32 = 8;
 pub(super) const PER_AUTHORITY_START: u32 = 2;
 

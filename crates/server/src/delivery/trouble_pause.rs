@@ -55,8 +55,8 @@ impl TroublePause {
         (affects_every_peer || !had_answered) && state.begin()
     }
 
-    /// Begins a pause after a failure of this machine, if no receiver has answered since the last
-    /// [`N_LOCAL_FAILURES`] failures began. Returns whether a new pause began.
+    /// Begins a pause after a failure of this machine, if at least [`N_LOCAL_FAILURES`] such failures have
+    /// happened since the last answer of a receiver. Returns whether a new pause began.
     pub(super) fn begin_after_local_failure(&self) -> bool {
         let mut state = self.state();
         state.n_failures = state.n_failures.saturating_add(1);
