@@ -210,7 +210,8 @@ fn lens(n_durable: usize, changes: &[&Change]) -> Vec<usize> {
     lens
 }
 
-/// The writes to one piece: offset in the file, and all data of the write.
+/// The writes that touch one piece of a file, in their order. Each write has its offset in the file and its
+/// complete data, including the data outside of the piece.
 type Writes<'a> = Vec<(usize, &'a [u8])>;
 
 /// Lists, for each piece of a file, the writes to it in their order.
