@@ -3,7 +3,7 @@
 
 use super::codec::{Encode, Encoded};
 use super::embed;
-use super::quality_search::{self, Attempt};
+use super::quality_search::{self, Attempt, Found};
 use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Error, Image, Scratch};
@@ -11,13 +11,13 @@ use crate::{Error, Image, Scratch};
 /// The type of a function that encodes one picture and returns the complete file.
 type EncodeStill = fn(&Image, &Output, &Metadata, &mut Scratch) -> Result<Encoded, Error>;
 
-/// Encodes the only frame by calling a function. If `output.max_bytes` is set, searches for the highest
-/// quality at which the file has at most that many bytes.
+/// Encodes the only frame by calling a function. If `output.max_bytes` is set, lowers the quality until the
+/// file has at most that many bytes.
 pub(super) struct StillEncoder {
     encode: EncodeStill,
     output: Output,
     metadata: Metadata,
-    encoded: Option<Encoded>,
+    encoded: Option<Found<Encoded>>,
 }
 
 impl StillEncoder {
@@ -35,12 +35,12 @@ impl Encode for StillEncoder {
             Ok(encoded)
         };
         self.encoded = Some(match self.output.max_bytes {
-            None => encode(&self.output)?,
-            Some(max_bytes) => quality_search::highest_that_fits(&self.output, max_bytes, |output| {
+            None => Found { result: encode(&self.output)?, warning: None },
+            Some(max_bytes) => quality_search::search(&self.output, max_bytes, |output| {
                 let encoded = encode(output)?;
                 Ok(Attempt {
                     n_bytes: encoded.bytes.len() as u64,
-                    lossy: encoded.info.quality.is_some(),
+                    quality: encoded.info.quality,
                     format: encoded.info.format.name(),
                     result: encoded,
                 })
@@ -50,7 +50,11 @@ impl Encode for StillEncoder {
         Ok(())
     }
 
+    fn warning(&mut self) -> Option<String> {
+        self.encoded.as_mut()?.warning.take()
+    }
+
     fn finish(self: Box<Self>, _scratch: &mut Scratch) -> Result<Encoded, Error> {
-        Ok(self.encoded.expect("a frame was pushed before the end"))
+        Ok(self.encoded.expect("a frame was pushed before the end").result)
     }
 }
