@@ -84,10 +84,19 @@ fn error_for_an_unsupported_jpeg_coding_process_names_the_process() {
         change(&mut changed);
         Decoder::new(&changed).map(|_| ()).unwrap_err()
     };
-    let lossless = refused(&|file| file[frame + 1] = 0xc3);
-    assert_eq!(lossless, Error::Unsupported("lossless or hierarchical coding"));
-    let deep = refused(&|file| file[frame + 4] = 12);
-    assert_eq!(deep, Error::Unsupported("more than 8 bits per sample"));
+    for (marker, name) in [
+        (0xc5, "hierarchical coding"),
+        (0xcf, "hierarchical coding"),
+        (0xde, "hierarchical coding"),
+        (0xcb, "lossless coding with arithmetic codes (SOF11)"),
+        (0xf7, "JPEG-LS (SOF55)"),
+    ] {
+        assert_eq!(refused(&|file| file[frame + 1] = marker), Error::Unsupported(name));
+    }
+    let deep = refused(&|file| file[frame + 4] = 10);
+    assert_eq!(deep, Error::Unsupported("a number of bits per sample other than 8 and 12"));
+    let no_height = refused(&|file| file[frame + 5..frame + 7].fill(0));
+    assert_eq!(no_height, Error::Unsupported("a height that is stated only after the first scan (DNL)"));
     assert_eq!(Decoder::new(b"").map(|_| ()), Err(Error::Corrupt("no frame header")));
 }
 
