@@ -31,7 +31,6 @@ fn corrupt(reason: impl ToString) -> Error {
 }
 
 /// Converts an error of the crate `jxl`. A valid file can exceed the profile level that [`options`] sets.
-#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
 fn failed(error: jxl::error::Error) -> Error {
     match error {
         jxl::error::Error::LevelLimitExceeded { .. } => {
