@@ -78,6 +78,12 @@ impl Layout {
             let (horizontal, vertical) = factors(component);
             let x = axis(full_width, horizontal, h_max, unit, scale);
             let y = axis(full_height, vertical, v_max, unit, scale);
+            // Other JPEG libraries repeat the samples of a component that is at most two samples wide.
+            let is_repeated = x.upsampling == Upsampling::Double && x.n_samples <= 2;
+            let upsampling = |axis: &Axis| match axis.upsampling {
+                Upsampling::Double if is_repeated => Upsampling::Ratio(2, 1),
+                other => other,
+            };
             ComponentSizes {
                 horizontal,
                 vertical,
@@ -87,8 +93,8 @@ impl Layout {
                 blocks_high: y.n_blocks,
                 width: x.n_samples,
                 height: y.n_samples,
-                upsampling_x: x.upsampling,
-                upsampling_y: y.upsampling,
+                upsampling_x: upsampling(&x),
+                upsampling_y: upsampling(&y),
             }
         });
         Self {

@@ -66,7 +66,7 @@ impl Picture {
     pub(crate) fn gray(width: usize, height: usize, precision: u32) -> Self {
         let pixels = crate::helpers::photo(width as u32, height as u32);
         let max = (1_u32 << precision) - 1;
-        let sample = |pixel: &[u8; 3]| (u32::from(pixel[1]) * max / 255 ^ u32::from(pixel[0] & 1)) as u16;
+        let sample = |pixel: &[u8; 3]| ((u32::from(pixel[1]) * max / 255) ^ u32::from(pixel[0] & 1)) as u16;
         let samples = pixels.as_chunks::<3>().0.iter().map(sample).collect();
         let plane = Plane { factors: (1, 1), width, height, samples };
         Self { precision, planes: vec![plane], restart_interval: 0 }

@@ -126,3 +126,14 @@ fn jpeg_with_a_separate_scan_for_each_colour_component_is_decoded_to_one_image()
     let gray_pixels = decoded(&file, Scale::FULL).1;
     assert!(pixels.as_chunks::<3>().0.iter().zip(&gray_pixels).all(|(pixel, &v)| *pixel == [v; 3]));
 }
+
+#[test]
+fn chroma_that_is_at_most_two_samples_wide_is_repeated_as_in_other_decoders() {
+    let file = peer_encoded(&photo(4, 3), (4, 3), SamplingFactor::F_2_2, |_| {});
+    let mut pixels = vec![0; 4 * 3 * 3];
+    Decoder::new(&file).unwrap().decode(Scale::FULL, Colour::Stored, 9, &mut pixels).unwrap();
+    let chroma = |x: usize, y: usize| [pixels[(y * 4 + x) * 3 + 1], pixels[(y * 4 + x) * 3 + 2]];
+    for (x, y) in (0..4).flat_map(|x| (0..3).map(move |y| (x, y))) {
+        assert_eq!(chroma(x, y), chroma(x / 2 * 2, y / 2 * 2), "at {x},{y}");
+    }
+}

@@ -62,7 +62,7 @@ fn photometric_tag_of_a_tiff_decides_the_colour_space_of_its_jpeg_strips() {
 fn lossless_jpeg_strips_of_a_tiff_are_decoded_at_every_bit_depth() {
     for bits in [8, 12, 16] {
         let max = (1_u32 << bits) - 1;
-        let samples: Vec<u16> = (0..300_u32).map(|i| (i * 7919 & max) as u16).collect();
+        let samples: Vec<u16> = (0..300_u32).map(|i| ((i * 7919) & max) as u16).collect();
         let shown = samples.iter().map(|&v| ((u32::from(v) * 255 + max / 2) / max) as u8).collect();
         let strips = samples.chunks(150).map(|strip| lossless(15, strip, bits)).collect();
         let file = Tiff::new(tags(15, 20, &[bits.into()], 1), strips).with(259, &[7]).with(278, &[10]);
@@ -74,7 +74,7 @@ fn lossless_jpeg_strips_of_a_tiff_are_decoded_at_every_bit_depth() {
 /// to the Huffman table and state the predictor.
 #[test]
 fn old_style_lossless_jpeg_data_of_a_tiff_is_decoded() {
-    let samples: Vec<u16> = (0..300_u32).map(|i| (i * 7919 & 0xfff) as u16).collect();
+    let samples: Vec<u16> = (0..300_u32).map(|i| ((i * 7919) & 0xfff) as u16).collect();
     let shown = samples.iter().map(|&v| ((u32::from(v) * 255 + 2047) / 4095) as u8).collect();
     let jpeg = lossless(15, &samples, 12);
     let table = jpeg.windows(2).position(|pair| pair == [0xff, 0xc4]).unwrap() + 5;
