@@ -7,7 +7,6 @@ pub(crate) mod auto;
 mod avif;
 mod bmp;
 mod canvas;
-mod cielab;
 mod codec;
 mod embed;
 mod gif;

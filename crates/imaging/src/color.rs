@@ -2,14 +2,16 @@
 //! only this module interprets the profile.
 
 mod cicp;
+mod cielab;
 mod profile;
 
 use std::sync::Arc;
 
-use moxcms::{ColorProfile, DataColorSpace, Transform8BitExecutor, TransformOptions};
+use moxcms::{ColorProfile, DataColorSpace, ToneReprCurve, Transform8BitExecutor, TransformOptions};
 
 pub(crate) use self::cicp::cicp_profile;
-use self::profile::is_srgb;
+pub(crate) use self::cielab::CielabToSrgb;
+use self::profile::{evaluate, is_srgb};
 use crate::{Channels, Image, Scratch};
 
 /// The number of pixels that are converted in one step. It is small enough that the bytes of these pixels
@@ -125,6 +127,9 @@ fn prepare(bytes: &[u8], layout: Layout) -> Result<Conversion, String> {
     if space == DataColorSpace::Rgb && is_srgb(&profile) {
         return Ok(Conversion::Identity);
     }
+    if let (DataColorSpace::Gray, Some(curve)) = (space, lightness_curve(&profile)) {
+        return lightness_table(curve).map(Conversion::Gray);
+    }
     let transform = profile
         .create_transform_8bit(from, &ColorProfile::new_srgb(), to, TransformOptions::default())
         .map_err(|error| error.to_string())?;
@@ -132,6 +137,25 @@ fn prepare(bytes: &[u8], layout: Layout) -> Result<Conversion, String> {
         return gray_table(transform.as_ref()).map(Conversion::Gray);
     }
     Ok(Conversion::Transform(transform))
+}
+
+/// Returns the tone curve of a gray profile whose connection space is L*a*b*. The crate `moxcms` applies only
+/// those gray tone curves whose connection space is XYZ.
+fn lightness_curve(profile: &ColorProfile) -> Option<&ToneReprCurve> {
+    let has_lut = profile.lut_a_to_b_perceptual.is_some() || profile.lut_a_to_b_colorimetric.is_some();
+    profile.gray_trc.as_ref().filter(|_| profile.pcs == DataColorSpace::Lab && !has_lut)
+}
+
+/// Creates the table for a tone curve that gives the lightness L* of each gray value (ICC.1, 8.3.3).
+fn lightness_table(curve: &ToneReprCurve) -> Result<Box<[u8; 256]>, String> {
+    let convert = CielabToSrgb::new();
+    let mut table = Box::new([0; 256]);
+    for (i, value) in table.iter_mut().enumerate() {
+        let lightness = evaluate(curve, i as f64 / 255.0).ok_or("its tone curve has an unknown type")?;
+        let [_, green, _] = convert.color([lightness.clamp(0.0, 1.0) as f32 * 100.0, 0.0, 0.0]);
+        *value = green;
+    }
+    Ok(table)
 }
 
 /// Creates the table for a gray profile, which maps each of the 256 gray values of the file to a gray value

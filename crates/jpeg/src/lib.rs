@@ -14,7 +14,7 @@ mod encode;
 mod simd;
 mod tables;
 
-pub use self::decode::{Coding, Colour, Component, Decoder, Frame, Outcome, Scale};
+pub use self::decode::{Coding, Colour, Component, Decoder, EntropyCoding, Frame, Outcome, Scale};
 pub use self::encode::{Options, encode};
 
 /// The reason why a file cannot be decoded or encoded.

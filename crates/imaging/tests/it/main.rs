@@ -12,6 +12,7 @@ mod facts;
 mod formats;
 mod geometry;
 mod helpers;
+mod jpeg;
 mod layers;
 mod limits;
 mod malformed;

@@ -14,6 +14,8 @@ fn jpeg_decoder_chooses_the_smallest_scale_whose_image_is_at_least_as_large_as_n
     assert_eq!(chosen((4000, 3000), (501, 10)), 2);
     assert_eq!(chosen((4000, 3000), (3100, 10)), 8);
     assert_eq!(chosen((10, 10), (20, 20)), 8, "the scale never exceeds the full size");
+    assert_eq!(chosen((2, 2), (2, 2)), 8, "5/8 of 2 pixels are fewer than 2 pixels");
+    assert_eq!(chosen((9, 9), (5, 5)), 5, "4/8 of 9 pixels are fewer than 5 pixels");
     assert_eq!(Scale::ALL[2].of(2725, 2225), (1022, 835), "sides are rounded up");
     assert_eq!(Scale::ALL[0].of(1, 1), (1, 1));
 }

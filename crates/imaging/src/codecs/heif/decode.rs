@@ -3,11 +3,12 @@
 
 use std::borrow::Cow;
 
+use super::av1;
 use super::compose::{cropped, lay_over, paste, with_alpha};
 use super::container::{Container, ItemId};
+use super::hevc::{self, Failure};
 use super::planes::Planes;
 use super::properties::{self, MAX_NESTING};
-use super::{av1, hevc};
 use crate::codecs::pixel_format::with_channels;
 use crate::isobmff::Fields;
 use crate::limits::{Limit, check};
@@ -139,7 +140,10 @@ impl Assembler<'_, '_> {
         let configuration = property(b"hvcC")
             .and_then(hevc::Configuration::parse)
             .ok_or_else(|| self.corrupt("the `hvcC` box is broken or missing"))?;
-        hevc::decode(&configuration, &data, max_pixels).map_err(|reason| self.corrupt(reason))
+        hevc::decode(&configuration, &data, max_pixels).map_err(|failure| match failure {
+            Failure::Corrupt(reason) => self.corrupt(reason),
+            Failure::Unsupported(reason) => self.unsupported(reason),
+        })
     }
 
     /// Decodes a grid: tiles of equal size, row by row (ISO/IEC 23008-12, 6.6.2.3).

@@ -29,11 +29,11 @@ const CHROMA: [u8; 64] = [
 /// component.
 pub(super) fn estimate(jpeg: &JpegHeader) -> Option<u8> {
     let table = |component: usize| {
-        let number = usize::from(jpeg.components.get(component)?.table);
+        let number = usize::from(jpeg.frame.components.get(component)?.table);
         *jpeg.tables.get(number)?
     };
     let luma = table(0)?;
-    let chroma = if jpeg.components.len() == 3 { table(1) } else { None };
+    let chroma = if jpeg.frame.components.len() == 3 { table(1) } else { None };
     (1..=100u8).rev().min_by_key(|&quality| {
         let of_chroma = chroma.as_ref().map_or(0, |table| difference(table, &CHROMA, quality));
         difference(&luma, &LUMA, quality) + of_chroma
