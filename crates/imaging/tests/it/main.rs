@@ -12,6 +12,7 @@ mod facts;
 mod formats;
 mod geometry;
 mod helpers;
+mod hidden_color;
 mod layers;
 mod limits;
 mod malformed;
