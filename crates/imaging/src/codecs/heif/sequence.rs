@@ -52,7 +52,8 @@ impl<'a> Decoder<'a> {
         let mut warnings = Vec::new();
         if n_decodable < n_samples {
             warnings.push(format!(
-                "only {n_decodable} of {n_samples} frames were read: this build decodes no HEVC pictures that refer to other pictures"
+                "only {n_decodable} of {n_samples} frames were read: this build decodes no HEVC pictures that \
+                 refer to other pictures"
             ));
         }
         let n_readable = n_complete.min(n_decodable);

@@ -1,6 +1,6 @@
-//! Reads the `moov` box of a HEIF file (ISO/IEC 14496-12 and 23008-12, 7): the track of a sequence of pictures,
-//! the track with their alpha planes, and for each picture the location of its data and its duration. Decodes
-//! nothing.
+//! Reads the `moov` box of a HEIF file (ISO/IEC 14496-12 and 23008-12, 7): the track of a sequence of
+//! pictures, the track with their alpha planes, and for each picture the location of its data and its
+//! duration. Decodes nothing.
 
 use super::container::Budget;
 use super::properties::Color;
@@ -177,8 +177,8 @@ fn samples(table: &[u8], timescale: u32, budget: &mut Budget) -> Result<Option<V
     Ok(Some(samples))
 }
 
-/// Reads the box `stsz`: the size that all samples have, or 0; the number of samples; the sizes of the samples
-/// if they differ.
+/// Reads the box `stsz`: the size that all samples have, or 0; the number of samples; the sizes of the
+/// samples if they differ.
 fn sizes(table: &[u8]) -> Option<(u32, usize, &[[u8; 4]])> {
     let mut fields = Fields::new(child(table, b"stsz")?);
     fields.version_and_flags()?;
@@ -255,7 +255,8 @@ impl<'a> Offsets<'a> {
         })
     }
 
-    /// Returns the offset of the next sample, which has `n_bytes` bytes. `None` if the tables contain no more.
+    /// Returns the offset of the next sample, which has `n_bytes` bytes. `None` if the tables contain no
+    /// further sample.
     fn next(&mut self, n_bytes: u32) -> Option<u64> {
         while self.n_left == 0 {
             let (offset, rest) = self.chunks.split_at_checked(self.offset_bytes)?;

@@ -1,6 +1,6 @@
 //! Reads the chunks that describe the colour space of a PNG (ISO/IEC 15948, 11.3.2), except the ICC profile,
-//! which `text.rs` decompresses. If several chunks describe the colour space, the first of these wins: `cICP`,
-//! `iCCP`, `sRGB`, `gAMA` together with `cHRM` (ISO/IEC 15948:2025, 4.3).
+//! which `text.rs` decompresses. If several chunks describe the colour space, the first of these wins:
+//! `cICP`, `iCCP`, `sRGB`, `gAMA` together with `cHRM` (ISO/IEC 15948:2025, 4.3).
 
 use super::scan::chunks;
 use crate::color::{Chromaticities, cicp_profile, gamma_profile};
@@ -45,8 +45,8 @@ pub(super) fn profile(
     }
 }
 
-/// Reads the chunks before the picture data. If a chunk is repeated, the first one counts. A chunk of the wrong
-/// length is ignored.
+/// Reads the chunks before the picture data. If a chunk is repeated, the first one counts. A chunk of the
+/// wrong length is ignored.
 fn read(input: &[u8]) -> Stated {
     let mut stated = Stated::default();
     for (kind, data) in chunks(input).take_while(|(kind, _)| kind != b"IDAT") {

@@ -17,8 +17,8 @@ const MAX_LIBRARY_BYTES: usize = 32 << 20;
 /// The decoder of the `png` crate, which reads a file or a changed copy of the file.
 pub(super) type Reader<'a> = ::png::Reader<Cursor<Cow<'a, [u8]>>>;
 
-/// Opens the decoder of the `png` crate. If the crate refuses a chunk before the picture data, opens a copy of
-/// the essential chunks instead: a damaged chunk that the picture does not need is no reason to refuse the
+/// Opens the decoder of the `png` crate. If the crate refuses a chunk before the picture data, opens a copy
+/// of the essential chunks instead: a damaged chunk that the picture does not need is no reason to refuse the
 /// picture. Returns the file or its copy, the decoder, and a warning about the damage.
 pub(super) fn open_tolerantly(input: &[u8]) -> Result<(Cow<'_, [u8]>, Reader<'_>, Option<String>), Error> {
     let input = Cow::Borrowed(input);
