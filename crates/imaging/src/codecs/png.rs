@@ -22,7 +22,7 @@ pub(super) use self::embed::embed;
 pub(super) use self::encode::encode;
 use self::essence::essence;
 use self::interlace::{read_rows, remove_row_gaps};
-use self::open::{Reader, open_tolerantly, reader};
+use self::open::{Opened, Reader, open_tolerantly, reader};
 use self::rows::PngRows;
 use self::scan::Scan;
 pub(super) use self::scan::announced_bytes;
@@ -63,7 +63,7 @@ impl<'a> Decoder<'a> {
     /// Opens a PNG file: reads all chunks before the picture data, and the types of all later chunks.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let mut texts = text::read(input, limits)?;
-        let (source, reader, warning) = open_tolerantly(input)?;
+        let Opened { input: source, reader, warning } = open_tolerantly(input)?;
         let mut warnings: Vec<String> = warning.into_iter().collect();
         let info = reader.info();
         let is_gray = matches!(info.color_type, ColorType::Grayscale | ColorType::GrayscaleAlpha);

@@ -17,13 +17,24 @@ const MAX_LIBRARY_BYTES: usize = 32 << 20;
 /// The decoder of the `png` crate, which reads a file or a changed copy of the file.
 pub(super) type Reader<'a> = ::png::Reader<Cursor<Cow<'a, [u8]>>>;
 
+/// A file that the `png` crate accepts.
+pub(super) struct Opened<'a> {
+    /// The file, or a copy of its essential chunks.
+    pub(super) input: Cow<'a, [u8]>,
+    pub(super) reader: Reader<'a>,
+    /// A sentence about the damage for the user of the API, if `input` is a copy.
+    pub(super) warning: Option<String>,
+}
+
 /// Opens the decoder of the `png` crate. If the crate refuses a chunk before the picture data, opens a copy
 /// of the essential chunks instead: a damaged chunk that the picture does not need is no reason to refuse the
-/// picture. Returns the file or its copy, the decoder, and a warning about the damage.
-pub(super) fn open_tolerantly(input: &[u8]) -> Result<(Cow<'_, [u8]>, Reader<'_>, Option<String>), Error> {
+/// picture.
+pub(super) fn open_tolerantly(input: &[u8]) -> Result<Opened<'_>, Error> {
     let input = Cow::Borrowed(input);
     let damage = match reader(input.clone(), false) {
-        Ok(reader) if has_whole_palette(reader.info()) => return Ok((input, reader, None)),
+        Ok(reader) if has_whole_palette(reader.info()) => {
+            return Ok(Opened { input, reader, warning: None });
+        }
         Ok(_) => corrupt("the palette ends within a colour"),
         Err(error) => corrupt(error),
     };
@@ -37,7 +48,7 @@ pub(super) fn open_tolerantly(input: &[u8]) -> Result<(Cow<'_, [u8]>, Reader<'_>
     } else {
         "a damaged part of the file was ignored"
     };
-    Ok((copy, reader, Some(format!("{what}: {damage}"))))
+    Ok(Opened { input: copy, reader, warning: Some(format!("{what}: {damage}")) })
 }
 
 /// Opens the decoder of the `png` crate for a file and reads the chunks before the picture data.
