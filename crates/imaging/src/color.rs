@@ -3,6 +3,7 @@
 
 mod cicp;
 mod cielab;
+mod described;
 mod profile;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use moxcms::{ColorProfile, DataColorSpace, ToneReprCurve, Transform8BitExecutor,
 
 pub(crate) use self::cicp::cicp_profile;
 pub(crate) use self::cielab::CielabToSrgb;
+pub(crate) use self::described::{Chromaticities, gamma_profile};
 use self::profile::{evaluate, is_srgb};
 use crate::{Channels, Image, Scratch};
 
@@ -29,6 +31,16 @@ pub(crate) enum Layout {
     Rgba,
     /// The pixel has the channels cyan, magenta, yellow and black. The value 0 means no ink.
     Cmyk,
+}
+
+impl From<Channels> for Layout {
+    fn from(channels: Channels) -> Self {
+        match channels {
+            Channels::Gray => Self::Gray,
+            Channels::Rgb => Self::Rgb,
+            Channels::Rgba => Self::Rgba,
+        }
+    }
 }
 
 impl Layout {
@@ -60,18 +72,21 @@ enum Conversion {
     /// No conversion is necessary: the pixels are in sRGB, or their colour space is unknown and is treated as
     /// sRGB.
     Identity,
-    /// A table that maps each gray value of the file to a gray value in sRGB.
+    /// A table that maps each gray value of the file to a gray value in sRGB. If gray pixels are stored as
+    /// RGB or RGBA, the table applies to each of the three colour channels.
     Gray(Box<[u8; 256]>),
     /// A transform for RGB, RGBA or CMYK pixels.
     Transform(Arc<Transform8BitExecutor>),
 }
 
 impl ToSrgb {
-    /// Prepares the conversion of pixels in `layout` from the ICC profile `profile` to sRGB. If the profile
-    /// cannot be used, it is ignored, and the second returned value is a warning for the user of the API.
-    pub(crate) fn new(profile: Option<&[u8]>, layout: Layout) -> (Self, Option<String>) {
+    /// Prepares the conversion of pixels in `layout` from the ICC profile `profile` to sRGB. `is_gray` states
+    /// whether the file stores gray: some decoders deliver gray pixels with alpha as RGBA, and their profile
+    /// is one for gray. If the profile cannot be used, it is ignored, and the second returned value is a
+    /// warning for the user of the API.
+    pub(crate) fn new(profile: Option<&[u8]>, layout: Layout, is_gray: bool) -> (Self, Option<String>) {
         let Some(bytes) = profile else { return (Self(Conversion::Identity), None) };
-        match prepare(bytes, layout) {
+        match prepare(bytes, layout, is_gray) {
             Ok(conversion) => (Self(conversion), None),
             Err(reason) => {
                 (Self(Conversion::Identity), Some(format!("the colour profile was ignored: {reason}")))
@@ -104,6 +119,11 @@ impl ToSrgb {
     /// a pixel has four bytes before and three bytes after the conversion.
     pub(crate) fn apply_in_place(&self, data: &mut [u8], layout: Layout) {
         match &self.0 {
+            Conversion::Gray(table) if layout == Layout::Rgba => {
+                for [colors @ .., _alpha] in data.as_chunks_mut::<4>().0 {
+                    *colors = colors.map(|v| table[usize::from(v)]);
+                }
+            }
             Conversion::Gray(table) => data.iter_mut().for_each(|v| *v = table[usize::from(*v)]),
             Conversion::Transform(transform) => transform_in_place(transform.as_ref(), data, layout.count()),
             Conversion::Identity => {}
@@ -111,8 +131,12 @@ impl ToSrgb {
     }
 }
 
-fn prepare(bytes: &[u8], layout: Layout) -> Result<Conversion, String> {
+fn prepare(bytes: &[u8], layout: Layout, is_gray: bool) -> Result<Conversion, String> {
     let profile = ColorProfile::new_from_slice(bytes).map_err(|error| error.to_string())?;
+    let layout = match layout {
+        Layout::Rgb | Layout::Rgba if is_gray && profile.color_space == DataColorSpace::Gray => Layout::Gray,
+        layout => layout,
+    };
     let (space, from, to) = match layout {
         Layout::Gray => (DataColorSpace::Gray, moxcms::Layout::Gray, moxcms::Layout::Rgb),
         Layout::Rgb => (DataColorSpace::Rgb, moxcms::Layout::Rgb, moxcms::Layout::Rgb),

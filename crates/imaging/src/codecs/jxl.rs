@@ -203,7 +203,7 @@ fn profile(profile: &JxlColorProfile) -> Option<Vec<u8>> {
                 _ => 1,
             };
             if let Some(transfer) = transfer {
-                return cicp_profile(primaries, transfer);
+                return cicp_profile(primaries, transfer, false);
             }
         }
     }

@@ -2,8 +2,8 @@
 //! encodes a picture as a complete file. [`StillEncoder`] implements [`Encode`] with that function.
 
 use super::codec::{Encode, Encoded};
-use super::embed;
 use super::quality_search::{self, Attempt, Found};
+use super::{embed, hidden_color};
 use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Error, Image, Scratch};
@@ -17,18 +17,29 @@ pub(super) struct StillEncoder {
     encode: EncodeStill,
     output: Output,
     metadata: Metadata,
+    /// Whether the colours of visible pixels are extended into transparent areas before encoding.
+    extends_colors: bool,
     encoded: Option<Found<Encoded>>,
 }
 
 impl StillEncoder {
     /// Creates an encoder that has not received its frame yet.
     pub(super) fn new(encode: EncodeStill, output: &Output, metadata: Metadata) -> Self {
-        Self { encode, output: *output, metadata, encoded: None }
+        Self { encode, output: *output, metadata, extends_colors: false, encoded: None }
+    }
+
+    /// States whether the encoder is lossy with these settings and stores alpha. If so, the colours of
+    /// visible pixels are extended into transparent areas.
+    pub(super) fn lossy(self, is_lossy: bool) -> Self {
+        Self { extends_colors: is_lossy, ..self }
     }
 }
 
 impl Encode for StillEncoder {
-    fn push(&mut self, image: Image, _delay_ms: u32, scratch: &mut Scratch) -> Result<(), Error> {
+    fn push(&mut self, mut image: Image, _delay_ms: u32, scratch: &mut Scratch) -> Result<(), Error> {
+        if self.extends_colors {
+            hidden_color::extend(&mut image, scratch);
+        }
         let mut encode = |output: &Output| {
             let mut encoded = (self.encode)(&image, output, &self.metadata, scratch)?;
             embed::embed(&mut encoded, &self.metadata);

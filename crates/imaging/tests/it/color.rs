@@ -1,5 +1,7 @@
 //! Tests of the colour conversion: ICC profiles to sRGB, CMYK to RGB, and unusable profiles.
 
+mod png_chunks;
+
 use moxcms::{ColorProfile, ToneReprCurve};
 use pixaven_imaging::{Channels, Colorspace, Format, Image, Processed};
 

@@ -13,6 +13,7 @@ mod formats;
 mod geometry;
 mod helpers;
 mod jpeg;
+mod hidden_color;
 mod layers;
 mod limits;
 mod malformed;

@@ -116,11 +116,7 @@ impl Assembler<'_, '_> {
                 planes.width, planes.height
             )));
         }
-        let color = properties::color(self.container, id);
-        let mut cicp = color.cicp.or(planes.cicp);
-        if !color.has_range {
-            cicp.full_range = planes.cicp.full_range;
-        }
+        let cicp = properties::color(self.container, id).completed(planes.cicp);
         Ok(planes.to_image(width, height, cicp, self.scratch))
     }
 
