@@ -21,7 +21,7 @@ pub(super) enum Survivors {
     Names,
     /// All changes of contents, and no change of a name.
     Contents,
-    /// A random part of the changes, each as a whole.
+    /// A random part of the changes of contents and of names. Each change is kept whole or not at all.
     SomeChanges,
     /// A random part of the changes of names. Each file has a random length, and a random part of its changed
     /// pieces of `n_bytes` bytes. A piece is never a mixture of old and new bytes.

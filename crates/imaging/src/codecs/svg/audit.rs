@@ -170,7 +170,7 @@ fn own_counts(node: Node<'_, '_>) -> Counts {
 }
 
 impl Open<'_, '_> {
-    /// Adds the counts of a child or of a referenced element, multiplied by the number of its copies.
+    /// Adds the shapes and points of a child or of a referenced element, as often as the element draws them.
     fn add(&mut self, link: Link, part: Counts) -> Result<(), Error> {
         let times = match link {
             Link::Child | Link::Use | Link::Layer | Link::Template => 1,

@@ -97,9 +97,8 @@ impl<'a> File<'a> {
         Ok(directory)
     }
 
-    /// Returns the file offset at which the TIFF directory ends that begins at the offset `at`. A directory
-    /// begins with the number of its entries. If this number is 0, or if the file ends within the number,
-    /// returns the offset at which the number ends or would end.
+    /// Returns the end of the TIFF directory at the offset `at`, as a file offset. If the file ends before the
+    /// directory's number of entries, a directory without entries is assumed.
     pub(super) fn end_of_directory(&self, at: u64) -> u64 {
         let (count_bytes, entry_bytes, place_bytes) = if self.big { (8, 20, 8) } else { (2, 12, 4) };
         let n_entries = self.number(at, count_bytes).unwrap_or(0);
