@@ -201,7 +201,7 @@ mod tests {
         let mut values = [0.0_f32; 64];
         for _ in 0..7 {
             let offset = (random() * 20.0) as usize;
-            let k = if round % 4 == 0 { 63 - offset } else { 1 + 3 * offset };
+            let k = if round.is_multiple_of(4) { 63 - offset } else { 1 + 3 * offset };
             let magnitude = 0.5 + random() * if random() < 0.7 { 0.8 } else { 4.0 };
             values[k] = if random() < 0.5 { magnitude } else { -magnitude };
         }
