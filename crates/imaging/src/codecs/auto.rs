@@ -38,7 +38,7 @@ pub(crate) const DEFAULT_QUALITY: u8 = 80;
 ///
 /// The values were measured: at the three qualities of a row, eight photographs of 512 pixels have the same
 /// mean SSIMULACRA2 score. For the measurement, JPEG used the tables of libjpeg with 4:2:0 below quality 90
-/// and 4:4:4 from 90 on, as `jpeg/encode.rs` does; WebP used libwebp with method 4; AVIF used libaom with
+/// and 4:4:4 from 90 on; the files of `jpeg/encode.rs` have the same score at the same quality. WebP used libwebp with method 4; AVIF used libaom with
 /// speed 6 and 4:2:0. The best-known published table of this kind (Ubl, *AVIF and WebP encoding quality
 /// settings*, 2021), which was measured with DSSIM, gives 82 for WebP and 64 for AVIF at JPEG quality 80.
 /// From JPEG quality 95 on, no quality of WebP or AVIF with 4:2:0 looks equally good.

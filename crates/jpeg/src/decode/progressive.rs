@@ -244,9 +244,10 @@ fn refine(bits: &mut BitReader<'_>, nonzero: u64, unit: i16, kept: u64, slots: &
             if read >> (n - 1 - rank) & 1 != 0 {
                 let coef = &mut coefs[usize::from(slots[k as usize])];
                 // In valid data, the bit that a scan refines is still zero. In corrupt data, it can already
-                // be set; then the coefficient is not changed.
+                // be set; then the coefficient is not changed. Corrupt data can also have a coefficient of
+                // -32768, which has no bit to refine.
                 if *coef & unit == 0 {
-                    *coef += if *coef < 0 { -unit } else { unit };
+                    *coef = coef.saturating_add(if *coef < 0 { -unit } else { unit });
                 }
             }
         }

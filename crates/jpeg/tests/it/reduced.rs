@@ -1,7 +1,7 @@
 //! Tests of decoding at a reduced scale: the result has the right size, position and colours.
 
 use jpeg_encoder::SamplingFactor;
-use pixaven_jpeg::Scale;
+use pixaven_jpeg::{Effort, Options, Scale};
 
 use crate::helpers::{decoded, peer_decoded, peer_encoded, photo, psnr_db};
 
@@ -82,7 +82,8 @@ fn jpeg_decoded_at_reduced_scale_nearly_equals_the_full_image_averaged_over_squa
 
 #[test]
 fn progressive_and_baseline_jpeg_files_of_one_image_decode_to_the_same_pixels_at_every_scale() {
-    let options = |progressive| pixaven_jpeg::Options { quality: 85, full_chroma: false, progressive };
+    let options =
+        |progressive| Options { quality: 85, full_chroma: false, progressive, effort: Effort::Normal };
     for size in [(100, 75), (17, 130), (3, 1)] {
         let pixels = photo(size.0, size.1);
         let file = |progressive| pixaven_jpeg::encode(&pixels, size.0, size.1, options(progressive)).unwrap();
