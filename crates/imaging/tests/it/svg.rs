@@ -93,7 +93,7 @@ fn size_of_an_svg_comes_from_its_attributes_width_and_height_or_view_box() {
 }
 
 #[test]
-fn svg_is_drawn_directly_at_the_size_of_the_output() {
+fn svg_is_drawn_directly_at_the_output_size_and_not_scaled_as_a_raster_image() {
     // The lines of the drawing are one pixel of the output apart. If the document were drawn at full size and
     // then resampled, the lines would become gray.
     let mut lines = String::new();
@@ -237,7 +237,7 @@ fn valid_svg_files_of_the_corpus_are_drawn() {
 }
 
 #[test]
-fn svg_without_shapes_gives_a_transparent_image() {
+fn svg_without_shapes_is_drawn_as_a_transparent_image() {
     let clear: Image = Image::new(5, 4, pixaven_imaging::Channels::Rgba, vec![0; 80]);
     assert_eq!(decoded_pixels(&document(5, 4, "")).2, rgba(&clear));
 }

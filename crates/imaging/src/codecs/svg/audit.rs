@@ -149,7 +149,8 @@ fn names(link: Link, value: &str) -> impl Iterator<Item = &str> {
     href.into_iter().chain(urls.filter(move |_| !whole))
 }
 
-/// Returns the counts of an element without the counts of its children and references.
+/// Counts the element of `node` itself: one node, the shapes that the element draws, and the points of these
+/// shapes. The children of the element and the elements that it references are not counted.
 fn own_counts(node: Node<'_, '_>) -> Counts {
     let points = |attribute: &str| {
         let text = node.attribute(attribute).unwrap_or_default();
@@ -169,7 +170,7 @@ fn own_counts(node: Node<'_, '_>) -> Counts {
 }
 
 impl Open<'_, '_> {
-    /// Adds the counts of a child or of a referenced element, multiplied by the number of its copies.
+    /// Adds the shapes and points of a child or of a referenced element, as often as the element draws them.
     fn add(&mut self, link: Link, part: Counts) -> Result<(), Error> {
         let times = match link {
             Link::Child | Link::Use | Link::Layer | Link::Template => 1,

@@ -48,7 +48,7 @@ fn mono_matches_the_css_filter_grayscale() {
 }
 
 #[test]
-fn full_invert_subtracts_each_colour_value_from_255() {
+fn invert_filter_of_full_strength_subtracts_each_colour_value_from_255() {
     let image = noise_image(20, 20, Channels::Rgb);
     let result = filtered(&image, Filter { invert: Some(100.0), ..NONE });
     assert!(image.data().iter().zip(result.data()).all(|(before, after)| *after == 255 - before));
@@ -56,7 +56,7 @@ fn full_invert_subtracts_each_colour_value_from_255() {
 }
 
 #[test]
-fn partial_invert_reverses_the_bright_tones_and_keeps_the_full_contrast() {
+fn invert_filter_of_partial_strength_reverses_the_bright_tones_and_keeps_the_full_contrast() {
     let ramp = image_from_fn(256, 1, Channels::Gray, |x, _, _| x as u8);
     for (value, peak) in [(10.0, 230), (25.0, 191), (50.0, 128), (75.0, 64), (90.0, 26)] {
         let tones = filtered(&ramp, Filter { invert: Some(value), ..NONE }).into_data();
@@ -69,7 +69,7 @@ fn partial_invert_reverses_the_bright_tones_and_keeps_the_full_contrast() {
 }
 
 #[test]
-fn posterize_reduces_the_image_to_the_expected_number_of_tones() {
+fn posterize_filter_with_a_higher_value_leaves_fewer_tones_in_the_image() {
     let ramp = image_from_fn(256, 1, Channels::Gray, |x, _, _| x as u8);
     for (value, n_levels) in [(100.0, 4), (80.0, 5), (50.0, 8), (25.0, 16), (10.0, 40), (0.0, 256)] {
         let mut tones = filtered(&ramp, Filter { posterize: Some(value), ..NONE }).into_data();
@@ -80,7 +80,7 @@ fn posterize_reduces_the_image_to_the_expected_number_of_tones() {
 }
 
 #[test]
-fn posterize_changes_all_channels_of_a_pixel_by_the_same_number_of_levels() {
+fn posterize_filter_changes_all_channels_of_a_pixel_by_the_same_number_of_levels() {
     // The luma is 120. With four tones, the lumas from 64 to 127 become 85.
     assert_eq!(pixel([150, 110, 130], Filter { posterize: Some(100.0), ..NONE }), [115, 75, 95]);
 }
@@ -98,7 +98,7 @@ fn duotone_filter_interpolates_between_the_shadow_colour_and_the_highlight_colou
 }
 
 #[test]
-fn pixelate_fills_each_square_with_its_mean_colour() {
+fn pixelate_filter_fills_each_square_of_pixels_with_the_mean_colour_of_the_square() {
     for channels in [Channels::Gray, Channels::Rgb] {
         let image = noise_image(23, 11, channels);
         let result = filtered(&image, Filter { pixelate: Some(5.0), ..NONE });
@@ -125,7 +125,7 @@ fn pixelate_fills_each_square_with_its_mean_colour() {
 }
 
 #[test]
-fn vignette_darkens_the_corners_but_not_the_centre() {
+fn vignette_filter_darkens_the_corners_but_not_the_centre_of_the_image() {
     for channels in LAYOUTS {
         let image = flat_image(200, 100, channels, [200, 200, 200, 255]);
         let result = filtered(&image, Filter { vignette: Some(100.0), ..NONE });
@@ -157,7 +157,7 @@ fn noise_filter_has_the_expected_standard_deviation_and_no_correlation_between_p
 }
 
 #[test]
-fn noise_leaves_black_and_white_unchanged_and_hardly_raises_the_mean_of_a_dark_area() {
+fn noise_filter_leaves_black_and_white_unchanged_and_hardly_raises_the_mean_of_a_dark_area() {
     let full = |value| {
         let flat = flat_image(200, 200, Channels::Gray, [value; 4]);
         filtered(&flat, Filter { noise: Some(100.0), ..NONE })
@@ -169,7 +169,7 @@ fn noise_leaves_black_and_white_unchanged_and_hardly_raises_the_mean_of_a_dark_a
 }
 
 #[test]
-fn emboss_gives_a_relief_that_is_lit_from_the_upper_left() {
+fn emboss_filter_shows_the_image_as_a_relief_that_is_lit_from_the_upper_left() {
     // In the relief, a bright square on a darker area is raised: its upper and left edges face the light.
     let image = image_from_fn(30, 30, Channels::Gray, |x, y, _| {
         if (10..20).contains(&x) && (10..20).contains(&y) { 140 } else { 100 }
@@ -181,13 +181,13 @@ fn emboss_gives_a_relief_that_is_lit_from_the_upper_left() {
 }
 
 #[test]
-fn emboss_of_half_strength_keeps_three_quarters_of_the_colour() {
+fn emboss_filter_of_half_strength_keeps_three_quarters_of_the_colour() {
     let half = Filter { emboss: Some(50.0), ..NONE };
     assert_eq!(pixel([228, 128, 28], half), [203, 128, 53]);
 }
 
 #[test]
-fn edges_filter_gives_bright_edges_on_black() {
+fn edges_filter_draws_the_edges_of_shapes_bright_on_a_black_background() {
     let image = image_from_fn(20, 20, Channels::Rgb, |x, _, _| if x < 10 { 0 } else { 255 });
     let result = filtered(&image, Filter { edges: Some(100.0), ..NONE });
     for y in 0..20 {

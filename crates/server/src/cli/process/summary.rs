@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_summary_of_processed_files_shows_their_sizes_with_units_and_the_change_in_percent() {
+    fn the_summary_of_pixaven_process_shows_file_sizes_with_units_and_the_size_change_in_percent() {
         let mut summary = Summary::new(0, Vec::new());
         assert_eq!(summary.numbers(Duration::ZERO), "0 files in 0.0 s: 0 bytes before, 0 bytes after");
         summary.add(Path::new("a"), Ok(FileSizes { n_bytes_before: 2_000_000, n_bytes_after: 500_000 }));
