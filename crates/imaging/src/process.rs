@@ -5,6 +5,7 @@
 mod cut_off;
 mod first_frame;
 mod frames;
+mod ineffective;
 mod watermark;
 
 use std::borrow::Cow;
@@ -206,6 +207,7 @@ impl<'a> Job<'a> {
                 .warnings
                 .push(format!("the metadata were left out: this build writes none into {}", format.name()));
         }
+        pipeline.warnings.extend(ineffective::warnings(&plan.output, &encoded.info));
         // The warnings of the decoder are read after the last frame, because decoding a frame can add
         // warnings.
         let header = decoder.header();
