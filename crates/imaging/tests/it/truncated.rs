@@ -243,7 +243,7 @@ fn policy_also_holds_for_watermarks() {
     };
     let plan = Plan { watermark: Some(watermark), ..plan_for(Format::Png) };
     let watermarked = |truncated| {
-        let input = Input { image: &input, watermark: Some(&bmp[..bmp.len() / 2]) };
+        let input = Input { image: &input, watermark: Some(&bmp[..bmp.len() / 2]), fonts: None };
         let limits = Limits { truncated, ..Limits::default() };
         process(input, &plan, &limits, &mut Scratch::default())
     };

@@ -106,7 +106,7 @@ pub(super) async fn run(args: ProcessArgs) -> anyhow::Result<ExitCode> {
 
 fn start_sandbox(config: &Config, n_jobs: usize) -> anyhow::Result<Sandbox> {
     let program = std::env::current_exe().context("the path of this program is needed for image workers")?;
-    Sandbox::start(sandbox_settings(config, program, n_jobs), Tasks::new())
+    Sandbox::start(sandbox_settings(config, program, n_jobs)?, Tasks::new())
         .context("the image workers could not be started")
 }
 
