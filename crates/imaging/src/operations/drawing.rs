@@ -2,7 +2,7 @@
 //! size, so that no pixels are ever enlarged.
 
 use super::{AFTER_RESIZE, Context, flip, resize, run_all};
-use crate::geometry::{Resized, Size, Stages, Window};
+use crate::geometry::{Rect, Resized, Size, Stages, Window};
 use crate::plan::Flip;
 use crate::{Error, Image, Limits, Plan, Scratch, geometry};
 
@@ -26,7 +26,7 @@ pub(crate) fn drawn_part(size: Size, plan: &Plan, limits: &Limits) -> Result<Dra
     Stages::of(size, plan)?.check(limits)?;
     let cropped = plan.crop.map(|options| geometry::crop(size, options)).transpose()?;
     let kept = cropped.map_or(Window::whole(size), Window::from);
-    let kept_size = cropped.map_or(size, |rect| rect.size());
+    let kept_size = cropped.map_or(size, Rect::size);
     let resized = match plan.resize {
         Some(options) => geometry::resize(kept_size, options),
         None => Resized::whole(kept_size, kept_size),
