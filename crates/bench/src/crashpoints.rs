@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn evenly_spread_crash_points_are_chosen_if_there_are_more_than_the_limit() {
+    fn if_there_are_more_crash_points_than_the_limit_evenly_spread_crash_points_are_chosen() {
         let points = |n| (0..n).map(|n| CrashPoint { group: &CALL_GROUPS[0], n }).collect::<Vec<_>>();
         let taken =
             |n, limit| evenly_spread(points(n), limit).iter().map(|point| point.n).collect::<Vec<_>>();

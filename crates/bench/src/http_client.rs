@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_idle_connection_is_used_for_the_next_request() {
+    async fn the_http_client_sends_the_next_request_over_its_idle_connection() {
         let address = http_server::listen(Ipv4Addr::LOCALHOST, |request, body| {
             assert_eq!(request.uri.path(), "/");
             Response::new(Full::new(body))

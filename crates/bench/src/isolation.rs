@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn an_isolation_run_passes_if_the_p99_delivery_time_at_most_doubles_and_no_webhook_is_lost() {
+    fn the_isolation_benchmark_passes_if_the_p99_delivery_time_at_most_doubles_and_no_webhook_is_lost() {
         for (beside_ms, lost, expected) in [(8.0, 0, true), (8.1, 0, false), (4.0, 1, false)] {
             assert_eq!(passes(side(beside_ms, lost)), expected, "{beside_ms} ms, {lost} lost");
         }

@@ -151,7 +151,7 @@ mod tests {
     const ID: &str = "9fccf4b5-cfab-4e92-9276-5d2028fcb6a0";
 
     #[tokio::test]
-    async fn a_request_counts_as_accepted_only_if_its_202_response_is_complete() {
+    async fn the_load_tool_counts_a_request_as_accepted_only_if_its_202_response_is_complete() {
         let body = format!(r#"{{"success":true,"code":202,"id":"{ID}"}}"#);
         let response = |status: &str, n_bytes: usize| {
             format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {n_bytes}\r\n\r\n{body}")

@@ -36,6 +36,9 @@ pub(crate) struct OverloadArgs {
     /// The size of each upload in KiB.
     #[arg(long, default_value_t = 700)]
     body_kib: usize,
+    /// The width of the resized images in pixels.
+    #[arg(long, default_value_t = 720)]
+    width: u32,
     /// Let the clients send `Expect: 100-continue`, and send the body only when the server asks for it.
     #[arg(long)]
     expect: bool,

@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_json_of_a_report_lists_the_command_then_its_measured_values_then_the_verdict() {
+    fn the_json_of_a_benchmark_report_lists_the_command_then_the_measured_values_then_the_verdict() {
         let report = report().require("nothing is lost", true).require("it is fast", false);
         let expected = concat!(
             r#"{"command":"tool","lost":0,"delivery_ms":{"p50":1.5},"cases":[{"case":"a","cut":12}],"#,
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_report_shows_an_array_as_a_table_and_gives_nested_values_dotted_names() {
+    fn a_text_report_shows_an_array_as_a_table_and_names_nested_values_with_dots() {
         let expected = "cases\ncase  cut\na      12\n\nfigure           value\nlost                 0\n\
                         delivery_ms.p50   1.50\n\ntool: PASSED";
         assert_eq!(report().for_people(), expected);

@@ -103,7 +103,7 @@ pub(crate) fn hundredths(x: f64) -> f64 {
 mod tests {
     #[cfg(target_os = "linux")]
     #[test]
-    fn the_resource_usage_of_this_process_can_be_read() {
+    fn the_peak_memory_of_a_running_process_is_read_by_its_process_id() {
         let usage = super::ResourceUsage::read(std::process::id()).unwrap();
         assert!(usage.peak_rss_server_mib > 0.0);
     }

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_counts_as_a_success_only_if_body_and_header_contain_equal_webhook_ids() {
+    fn a_webhook_delivery_counts_as_a_success_only_if_body_and_header_contain_equal_webhook_ids() {
         let parse = |body: &str| parse_post("2", body).map(|delivery| (delivery.attempt, delivery.success));
         assert_eq!(parse(&format!(r#"{{"success":true,"id":"{ID}"}}"#)), Some((2, true)));
         assert_eq!(parse(&format!(r#"{{"success":false,"id":"{ID}"}}"#)), Some((2, false)));
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn parsing_a_request_that_is_not_a_webhook_returns_none() {
+    fn parsing_an_http_request_that_is_not_a_webhook_returns_none() {
         assert_eq!(parse_post("1", "not JSON"), None);
         assert_eq!(parse_post("first", "{}"), None);
     }

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn built_in_face_model_has_all_levels_and_refers_only_to_existing_image_patches() {
+    fn built_in_face_detection_model_is_complete_and_refers_only_to_existing_image_patches() {
         let model = Model::built_in().expect("the built-in model file is valid");
         let patches = patches();
         let levels: Vec<usize> = model.levels.iter().map(Vec::len).collect();
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn gray_copy_of_an_image_for_face_detection_keeps_its_sides_within_the_limits() {
+    fn gray_copy_for_face_detection_is_shrunk_if_a_side_of_the_image_is_too_long() {
         for (size, expected) in [
             ((4000, 3000), (640, 480)),
             ((300, 200), (300, 200)),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn face_detection_window_is_black_where_it_extends_beyond_the_image() {
+    fn part_of_the_face_detection_window_outside_of_the_image_is_black() {
         let image =
             GrayImage { width: 50, height: 45, data: (0..50 * 45).map(|i| (i % 251) as u8).collect() };
         for (x, y, side) in

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn share_is_rounded_to_neither_nothing_nor_everything() {
+    fn percentage_of_a_partly_missing_image_is_never_shown_as_0_or_100_percent() {
         let shown = |n_missing, n_total| Percentage(permille(n_missing, n_total)).to_string();
         assert_eq!(shown(0, 5), "0 %");
         assert_eq!(shown(1, 1_000_000), "0.1 %");
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn message_names_the_missing_part_and_its_share() {
+    fn message_about_a_cut_off_animation_states_the_percentage_of_the_animation_that_is_missing() {
         let truncation = Truncation::new(MissingPart::Frames, 1, 4).unwrap().or_more();
         assert_eq!(truncation.to_string(), "the file is cut off: at least 25 % of the animation is missing");
         assert_eq!(Truncation::of_picture(0), None);

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn missing_directories_are_created_for_the_owner_and_existing_ones_are_kept() {
+    fn missing_directories_are_created_with_access_for_the_owner_only_and_existing_directories_are_kept() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("a").join("b");
         for _ in 0..2 {
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_the_place_of_the_directory_is_an_error() {
+    fn creating_a_directory_fails_if_its_path_or_its_parent_path_is_a_file() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("file");
         std::fs::write(&path, b"").unwrap();

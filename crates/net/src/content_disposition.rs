@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_name_comes_from_content_disposition_or_else_from_the_url_path() {
+    fn the_name_of_a_fetched_file_comes_from_content_disposition_or_else_from_the_url_path() {
         for (disposition, path, expected) in [
             (None, "/a/b/photo.jpg?x=/y", Some("photo.jpg")),
             (None, "/a/caf%C3%A9.png", Some("café.png")),
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_name_in_raw_utf8_or_raw_latin1_or_in_the_extended_parameter_is_read() {
+    fn a_file_name_in_raw_utf8_raw_latin1_or_the_extended_parameter_filename_is_decoded() {
         for (disposition, path, expected) in [
             ("attachment; filename=\"caf\u{e9}.png\"".as_bytes(), "/x.jpg", "caf\u{e9}.png"),
             (b"attachment; filename=\"caf\xe9.png\"", "/x.jpg", "caf\u{e9}.png"),

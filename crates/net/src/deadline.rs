@@ -116,7 +116,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
-    async fn a_local_wait_postpones_the_deadline_by_its_duration() {
+    async fn a_wait_for_a_free_resource_of_this_machine_postpones_the_deadline_by_the_length_of_the_wait() {
         let (begun, deadline) = (Instant::now(), Deadline::after(3 * SECOND));
         let operation = async {
             sleep(SECOND).await;
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn local_waits_postpone_the_deadline_by_at_most_the_limit() {
+    async fn waits_for_free_resources_of_this_machine_at_most_double_the_time_until_the_deadline() {
         let (begun, deadline) = (Instant::now(), Deadline::after(3 * SECOND));
         let endless = deadline.run_local_wait(std::future::pending::<()>());
         assert_eq!(deadline.run(endless).await, None);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn two_simultaneous_local_waits_count_once() {
+    async fn two_simultaneous_waits_for_resources_of_this_machine_postpone_the_deadline_only_once() {
         let (begun, deadline) = (Instant::now(), Deadline::after(3 * SECOND));
         let operation = async {
             let (first, second) = (sleep(SECOND), sleep(SECOND));
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_operation_that_ends_in_time_returns_its_result() {
+    async fn an_operation_that_ends_before_its_deadline_returns_its_result() {
         assert_eq!(Deadline::after(SECOND).run(async { 7 }).await, Some(7));
     }
 }

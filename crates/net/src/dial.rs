@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn on_a_machine_without_ipv6_the_error_of_the_ipv4_address_is_reported() {
+    async fn a_failed_connect_on_a_machine_without_ipv6_reports_the_error_of_the_ipv4_address() {
         let (v4, v6) = ("192.0.1.1:80", "[2606::1]:80");
         for missing in [Errno::NETUNREACH, Errno::ADDRNOTAVAIL, Errno::AFNOSUPPORT] {
             for order in

@@ -212,7 +212,7 @@ mod tests {
 
     #[tokio::test]
     #[expect(clippy::disallowed_methods, reason = "the test connects to its own listener")]
-    async fn a_response_that_arrived_before_the_peer_reset_the_connection_is_read_after_a_failed_write() {
+    async fn a_response_that_arrived_before_a_connection_reset_can_still_be_read_after_a_failed_write() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("the listener is bound");
         let client = TcpStream::connect(address).await.expect("the listener accepts");

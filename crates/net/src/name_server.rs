@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_server_is_an_ip_address_with_or_without_a_port() {
+    fn the_setting_for_a_name_server_accepts_an_ip_address_with_or_without_a_port() {
         for (text, expected) in [
             ("10.0.0.2", "10.0.0.2:53"),
             ("127.0.0.1:5353", "127.0.0.1:5353"),

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_list_contains_the_loopback_address_and_is_read_again_after_its_maximum_age() {
+    async fn the_list_of_own_ip_addresses_contains_the_loopback_address_and_is_read_again_when_too_old() {
         let own = OwnAddresses::read();
         let loopback: IpAddr = "127.0.0.1".parse().unwrap();
         assert!(own.current().contains(&loopback));
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_and_link_local_addresses_are_no_way_to_the_ipv6_internet() {
+    fn a_machine_has_no_global_ipv6_if_its_only_ipv6_addresses_are_loopback_or_link_local() {
         let has = |texts: &[&str]| {
             has_global_ipv6(&texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>())
         };

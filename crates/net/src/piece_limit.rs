@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_may_have_a_fixed_number_of_tiny_pieces_and_any_number_of_larger_pieces() {
+    fn an_http_body_may_arrive_in_a_limited_number_of_tiny_pieces_and_in_any_number_of_larger_pieces() {
         let n_accepted = |n_bytes: usize| {
             let mut limit = PieceLimit::default();
             (0..100_000).take_while(|_| limit.count(n_bytes).is_ok()).count() as u64

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn the_platform_address_of_azure_is_refused_in_every_notation() {
+    fn the_platform_ip_address_of_azure_is_refused_in_every_ipv4_and_ipv6_notation() {
         let policy = AddressPolicy::public_only();
         for address in [
             "168.63.129.16",
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_denied_host_name_blocks_this_host_or_with_a_leading_dot_only_its_subdomains() {
+    fn a_deny_rule_blocks_only_the_named_host_or_if_it_starts_with_a_dot_only_the_subdomains() {
         let policy = AddressPolicy {
             deny: vec!["internal.example".parse().unwrap(), ".corp.example".parse().unwrap()],
             ..AddressPolicy::default()

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_of_the_caller_cannot_replace_the_headers_host_content_length_and_connection() {
+    fn headers_that_a_caller_adds_to_a_request_cannot_replace_host_content_length_and_connection() {
         let mut headers = HeaderMap::new();
         for name in ["host", "content-length", "transfer-encoding", "expect", "connection", "x-mine"] {
             headers.insert(name, HeaderValue::from_static("evil"));

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn sample_picture_of_any_size_has_three_bytes_per_pixel() {
+    fn generated_sample_picture_of_any_size_has_three_bytes_per_pixel() {
         for (width, height) in [(1, 1), (1, 9), (9, 1), (2, 2), (550, 412), (31, 300)] {
             let pixels = landscape(width, height, 1);
             assert_eq!(pixels.len(), (width * height * 3) as usize, "{width}x{height}");
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn sample_picture_has_the_tones_and_the_detail_of_a_photograph() {
+    fn generated_sample_picture_has_dark_and_bright_tones_and_fine_detail_like_a_photograph() {
         let pixels = landscape(550, 412, 1);
         let luma: Vec<i32> = pixels.as_chunks::<3>().0.iter().map(|p| i32::from(p[1])).collect();
         let mut sorted = luma.clone();

@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn module_imports_are_found_in_use_groups_expressions_and_relative_paths() {
+    fn the_module_graph_finds_imports_in_use_groups_in_expressions_and_in_relative_paths() {
         let files = [
             ("", "pub mod a;"),
             ("a", "use crate::{b::c::{Thing, Other as Alias}, d};\nfn f() { crate::e::run(); }"),

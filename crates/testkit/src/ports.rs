@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reserved_closed_port_refuses_connections() {
+    fn a_port_that_is_reserved_as_closed_refuses_connections() {
         let port = ClosedPort::reserve();
         let refused = TcpStream::connect(port.address).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parsing_proc_stat_skips_a_process_name_with_parentheses_and_spaces() {
+    fn parsing_proc_stat_works_with_a_process_name_that_contains_parentheses_and_spaces() {
         let line = "42 (a) b (c) S 7 42 42 0 -1 4194560 1 2 3 4 100 20 3 1 20 0 1 0 5 6 7";
         let expected = ProcessStat { state: 'S', parent: 7, cpu_ticks: 120, reaped_cpu_ticks: 4 };
         assert_eq!(ProcessStat::parse(line), Some(expected));

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn reading_a_request_stops_at_the_end_of_its_content_length() {
+    async fn reading_an_http_request_stops_after_the_number_of_body_bytes_in_its_content_length() {
         let mut bytes = &b"POST /a HTTP/1.1\r\nContent-Length: 3\r\nX-Own:  v \r\n\r\nabcdef"[..];
         let request = read_request(&mut bytes, 7).await.unwrap();
         assert_eq!((request.connection, request.request_line.as_str()), (7, "POST /a HTTP/1.1"));
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn reading_a_request_that_is_cut_off_fails() {
+    async fn reading_an_http_request_that_is_cut_off_fails() {
         for bytes in [&b"POST / HTTP/1.1\r\n"[..], b"POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\nab"] {
             let error = read_request(&mut &*bytes, 0).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);

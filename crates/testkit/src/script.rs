@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_script_reads_requests_and_sends_exact_bytes() {
+    async fn the_script_of_a_test_server_reads_http_requests_and_sends_exactly_the_given_bytes() {
         let (mut client, mut server) = tokio::io::duplex(1024);
         let script =
             [Action::ReadHead, Action::send("one"), Action::ReadRequest, Action::Send(b"two".to_vec())];
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_endless_actions_of_a_script_end_when_the_peer_closes_the_connection() {
+    async fn the_endless_actions_of_a_test_server_end_when_the_peer_closes_the_connection() {
         for script in [Action::Flood(vec![0; 64]), Action::Drip(b"x".to_vec()), Action::Hang] {
             let (client, mut server) = tokio::io::duplex(64);
             drop(client);

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_counts_as_early_if_its_webhook_was_never_due_during_its_transit() {
+    fn a_webhook_delivery_counts_as_early_if_the_due_time_was_not_reached_at_any_moment_of_its_transit() {
         let timeline = timeline();
         assert!(timeline.is_early(900, 899, 100));
         assert!(!timeline.is_early(900, 900, 100));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_period_in_which_the_server_stops_starts_or_changes_its_clock_counts_as_disturbed() {
+    fn a_time_shortly_before_a_start_stop_or_clock_jump_of_the_server_counts_as_disturbed() {
         let timeline = timeline();
         for (at_ms, expected) in
             [(0, false), (950, true), (1_000, true), (1_001, false), (4_990, true), (6_001, false)]

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_webhook_history_that_contradicts_the_accepted_requests_or_the_deliveries_is_reported() {
+    fn after_a_crash_a_webhook_history_that_contradicts_requests_or_deliveries_is_reported() {
         let done = "delivered";
         let n_problems = |acknowledged: Acknowledged, webhooks: &[(u128, &str)], delivered: &[u128]| {
             history_problems(&acknowledged, &history(webhooks), &deliveries(delivered)).len()
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_webhook_is_reported_with_its_id() {
+    fn a_webhook_lost_in_a_crash_is_reported_with_its_webhook_id() {
         let acknowledged = acknowledged(&[1, 2], 0);
         let deliveries = deliveries(&[2]);
         let audit = Audit::new(&acknowledged.accepted, &deliveries);

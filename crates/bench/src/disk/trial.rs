@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_disk_fault_trial_fails_if_any_single_requirement_is_not_met() {
+    fn a_trial_with_disk_faults_fails_if_any_one_of_its_requirements_is_not_met() {
         let audit = Audit { accepted: 9, delivered: 9, ..Audit::default() };
         let good = || CaseResult {
             case: "",

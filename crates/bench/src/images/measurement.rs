@@ -70,7 +70,7 @@ mod tests {
     use super::median;
 
     #[test]
-    fn the_median_is_the_middle_value_or_the_mean_of_the_two_middle_values() {
+    fn the_median_of_an_even_number_of_values_is_the_mean_of_the_two_middle_values() {
         assert_eq!(median(vec![]), None);
         assert_eq!(median(vec![3.0, 100.0, 1.0]), Some(3.0));
         assert_eq!(median(vec![4.0, 1.0, 2.0, 100.0]), Some(3.0));

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cpu_time_ratio_of_pixaven_to_sharp_is_the_median_of_all_rounds() {
+    fn the_reported_cpu_time_ratio_of_pixaven_to_sharp_is_the_median_of_the_ratios_of_all_rounds() {
         let case = &cases::all()[0];
         let ours = [1.0, 2.0, 30.0].map(measurement);
         let theirs = [2.0, 2.0, 10.0].map(measurement);

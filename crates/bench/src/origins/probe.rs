@@ -47,7 +47,8 @@ impl Probe {
         Self { stop, running: tokio::spawn(observe(address, pid, idle, stopped)) }
     }
 
-    /// Ends the observation after at least [`MIN_REQUESTS`] requests.
+    /// Ends the observation of the server and returns what was observed. If the probe has sent fewer than
+    /// [`MIN_REQUESTS`] requests until now, it first sends the missing requests.
     pub(super) async fn stop(self) -> anyhow::Result<Observed> {
         // A probe that has failed no longer receives this signal. The error of the probe is returned below.
         let _failed = self.stop.send(());

@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_is_known_when_the_head_and_the_declared_body_were_received() {
+    fn the_http_status_counts_only_when_the_response_head_and_the_whole_body_were_received() {
         let response = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\n\r\n{}";
         assert_eq!(complete_status(response), Some(503));
         assert_eq!(complete_status(&response[..response.len() - 1]), None);

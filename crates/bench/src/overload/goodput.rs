@@ -46,7 +46,7 @@ pub(super) struct Figures {
 
 pub(super) async fn measure(environment: &TestEnvironment, args: &OverloadArgs) -> anyhow::Result<Figures> {
     let image = photo(args.body_kib << 10)?;
-    let operations = json!({ "resize": { "width": 100, "height": 75 } });
+    let operations = json!({ "resize": { "width": args.width } });
     let upload = Prepared::upload(environment, &image, &operations, args.expect);
     let turn = Duration::from_secs_f64(args.seconds);
     peak(&upload, turn / 2).await;

@@ -32,9 +32,9 @@ const SHARED_INDEX: &str = "-shm";
 /// One thing that happened, between two lines of the trace.
 #[derive(Debug, Clone)]
 pub(super) struct Event {
-    /// The number of the line in which the call began.
+    /// The number of the trace line in which the system call of this event began.
     pub(super) begin: usize,
-    /// The number of the line in which the call ended.
+    /// The number of the trace line in which the system call of this event ended.
     pub(super) end: usize,
     pub(super) kind: EventKind,
 }

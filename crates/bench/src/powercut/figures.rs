@@ -21,7 +21,7 @@ pub(super) struct Figures {
     pub(super) control: ImageFigures,
 }
 
-/// The events of a recording.
+/// How many writes, flushes and requests one recorded run of the server has.
 #[derive(Serialize)]
 pub(super) struct RecordingFigures {
     pub(super) recording: &'static str,

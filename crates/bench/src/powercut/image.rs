@@ -21,7 +21,7 @@ pub(super) enum Survivors {
     Names,
     /// All changes of contents, and no change of a name.
     Contents,
-    /// A random part of the changes, each as a whole.
+    /// A random part of the changes of contents and of names. Each change is kept whole or not at all.
     SomeChanges,
     /// A random part of the changes of names. Each file has a random length, and a random part of its changed
     /// pieces of `n_bytes` bytes. A piece is never a mixture of old and new bytes.
@@ -210,7 +210,8 @@ fn lens(n_durable: usize, changes: &[&Change]) -> Vec<usize> {
     lens
 }
 
-/// The writes to one piece: offset in the file, and all data of the write.
+/// The writes that touch one piece of a file, in their order. Each write has its offset in the file and its
+/// complete data, including the data outside of the piece.
 type Writes<'a> = Vec<(usize, &'a [u8])>;
 
 /// Lists, for each piece of a file, the writes to it in their order.

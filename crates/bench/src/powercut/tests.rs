@@ -55,7 +55,7 @@ fn only(content: Option<&[u8]>) -> HashSet<Option<Vec<u8>>> {
 }
 
 #[test]
-fn a_flushed_file_in_an_unflushed_directory_is_kept_by_a_journal_and_may_be_lost_by_posix() {
+fn a_power_cut_may_lose_a_flushed_file_in_an_unflushed_directory_unless_there_is_a_journal() {
     let flushed_file = events(vec![create("f"), write("f", 0, b"abc"), flush("f")]);
     let both_flushed = events(vec![create("f"), write("f", 0, b"abc"), flush("f"), flush("")]);
     let of =
@@ -66,7 +66,7 @@ fn a_flushed_file_in_an_unflushed_directory_is_kept_by_a_journal_and_may_be_lost
 }
 
 #[test]
-fn without_a_flush_nothing_may_survive_and_everything_may() {
+fn after_a_power_cut_an_unflushed_file_may_be_missing_or_empty_or_complete() {
     let disk = disk_after(POSIX, &events(vec![create("f"), write("f", 0, b"abc")]));
     assert_eq!(contents(&disk, Survivors::Nothing, "f"), only(None));
     assert_eq!(contents(&disk, Survivors::Everything, "f"), only(Some(b"abc")));
@@ -75,7 +75,7 @@ fn without_a_flush_nothing_may_survive_and_everything_may() {
 }
 
 #[test]
-fn a_flush_that_began_before_the_end_of_a_write_does_not_make_it_durable() {
+fn a_file_flush_that_begins_before_a_write_ends_does_not_make_the_write_durable() {
     let mut events = events(vec![create("f"), flush(""), write("f", 0, b"abc"), flush("f")]);
     events[2].end = 5;
     let disk = disk_after(POSIX, &events);
@@ -84,7 +84,7 @@ fn a_flush_that_began_before_the_end_of_a_write_does_not_make_it_durable() {
 }
 
 #[test]
-fn a_write_is_durable_only_when_the_flush_ends() {
+fn a_file_write_becomes_durable_only_when_the_flush_of_the_file_ends() {
     let mut events = events(vec![create("f"), flush(""), write("f", 0, b"abc"), flush("f")]);
     events[3].end = 7;
     let mut disk = disk_after(POSIX, &events);
@@ -94,7 +94,7 @@ fn a_write_is_durable_only_when_the_flush_ends() {
 }
 
 #[test]
-fn a_torn_write_has_old_and_new_pieces_and_no_mixed_ones() {
+fn after_a_power_cut_each_512_byte_piece_of_an_overwritten_file_is_entirely_old_or_entirely_new() {
     let (old, new) = ([b'o'; 1024], [b'n'; 1024]);
     let disk = disk_after(
         POSIX,
@@ -107,7 +107,7 @@ fn a_torn_write_has_old_and_new_pieces_and_no_mixed_ones() {
 }
 
 #[test]
-fn a_grown_file_may_have_a_hole_by_posix_and_has_none_with_a_journal() {
+fn a_power_cut_may_leave_a_hole_in_a_grown_file_unless_the_file_system_has_a_journal() {
     let grown = events(vec![create("f"), flush(""), write("f", 0, &[b'n'; 1024])]);
     let pieces = Survivors::SomePieces { n_bytes: 512 };
     let hole = Some([[0; 512], [b'n'; 512]].concat());
@@ -118,7 +118,7 @@ fn a_grown_file_may_have_a_hole_by_posix_and_has_none_with_a_journal() {
 }
 
 #[test]
-fn a_rename_survives_as_a_whole_and_a_removed_name_may_come_back() {
+fn after_a_power_cut_a_renamed_file_has_exactly_one_name_and_a_removed_file_may_exist_again() {
     let disk = disk_after(
         POSIX,
         &events(vec![
@@ -139,7 +139,7 @@ fn a_rename_survives_as_a_whole_and_a_removed_name_may_come_back() {
 }
 
 #[test]
-fn the_same_seed_makes_the_same_image() {
+fn disk_images_made_from_equal_random_seeds_are_equal() {
     let data: Vec<u8> = (0..=255).cycle().take(8192).collect();
     let disk = disk_after(POSIX, &events(vec![create("f"), flush(""), write("f", 0, &data)]));
     let image = |seed| {
@@ -163,7 +163,7 @@ fn read(trace: &str) -> anyhow::Result<Vec<EventKind>> {
 }
 
 #[test]
-fn writes_flushes_names_and_answers_are_read_from_a_trace() {
+fn file_writes_and_flushes_and_http_answers_are_read_from_an_strace_output() {
     let id = "9fccf4b5-cfab-4e92-9276-5d2028fcb6a0";
     let trace = format!(
         "1 0.1 openat(AT_FDCWD<{{/}}>, \"{{/r/data/f#1}}\", O_RDWR|O_CREAT|O_EXCL, 0666) = 5<{{/r/data/f#1}}>\n\
@@ -195,7 +195,7 @@ fn writes_flushes_names_and_answers_are_read_from_a_trace() {
 }
 
 #[test]
-fn a_call_that_the_model_does_not_know_is_an_error() {
+fn a_system_call_that_the_disk_model_does_not_support_is_an_error() {
     for call in [
         "fallocate(5<{/r/data/f}>, 0, 0, 4096) = 0",
         "mmap(NULL, 4096, PROT_READ|PROT_WRITE, MAP_SHARED, 5<{/r/data/pixaven.db}>, 0) = 0x7f0000000000",

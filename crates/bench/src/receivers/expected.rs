@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn comparing_an_observed_webhook_names_each_value_that_differs_from_the_expected_outcome() {
+    fn the_comparison_of_a_webhook_with_the_expected_outcome_names_each_value_that_differs() {
         let expected = Expected { n_attempts: 1, ..Expected::rejected(500) }.connections(1).shows("n");
         let differences = |observed: &Observed| expected.differences(observed, 1);
         assert!(differences(&observed("rejected", 500, 10, LATER)).is_empty());
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_expected_to_last_until_its_deadline_may_end_less_than_one_second_later() {
+    fn an_attempt_expected_to_time_out_may_end_up_to_one_second_after_its_deadline() {
         let slow = Expected::no_answer("timeout").at_deadline();
         for (ms, expected) in [(1_999, false), (2_000, true), (2_999, true), (3_000, false)] {
             assert_eq!(slow.has_duration(Duration::from_millis(ms)), expected, "{ms} ms");

@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_webhook_whose_next_attempt_is_due_soon_does_not_count_as_settled() {
+    fn a_webhook_whose_next_attempt_is_due_in_one_second_does_not_count_as_settled() {
         let soon = json!({
             "status": "scheduled", "waits_for": "retry", "next_attempt": "2026-01-10T12:00:01.010Z",
             "attempts": [{ "started": "2026-01-10T12:00:00.000Z", "duration_ms": 10,
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_a_failed_webhook_that_has_no_failure_reason_returns_an_error() {
+    fn parsing_the_json_of_a_failed_webhook_without_a_failure_reason_returns_an_error() {
         assert!(Observed::read(&json!({"status": "failed"})).is_err());
     }
 }

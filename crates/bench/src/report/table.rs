@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn an_array_of_measured_values_is_joined_with_commas_into_one_table_row() {
+    fn a_report_table_shows_an_array_of_values_in_one_row_separated_by_commas() {
         let mut table = Table::new(&["figure", "value"]);
         table.push_figure("different", &json!(["a", "b"]));
         table.push_figure("missing", &json!([]));

@@ -17,9 +17,10 @@ pub(crate) struct SystemCall {
     pub(crate) result: Option<i64>,
     /// Whether `strace` returned the value instead of the system. The system did not execute such a call.
     pub(crate) is_injected: bool,
-    /// The number of the line in which the call began.
+    /// The number of the trace line in which the system call began.
     pub(crate) begin: usize,
-    /// The number of the line in which the call ended. `usize::MAX` if it did not end.
+    /// The number of the trace line in which the system call ended, or `usize::MAX` if the trace does not
+    /// show the end of the call.
     pub(crate) end: usize,
 }
 
@@ -155,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_in_two_lines_has_the_numbers_of_both_lines_and_all_arguments() {
+    fn a_system_call_split_into_two_strace_lines_is_parsed_with_both_line_numbers_and_all_arguments() {
         let trace = "7  1.000001 pwrite64(3<\\x2f\\x61>, \"\\x41\\x42\" <unfinished ...>\n\
                      8  1.000002 fsync(4<\\x2f\\x62>(deleted)) = 0 (INJECTED)\n\
                      7  1.000003 <... pwrite64 resumed>, 2, 5) = 2\n\
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_call_is_not_done_and_the_path_of_a_call_is_decoded() {
+    fn a_system_call_that_returns_an_error_counts_as_not_done_and_hex_escaped_paths_are_decoded() {
         let trace = "7 1.0 mkdir(\"\\x2f\\x64\", 0700)            = -1 EEXIST (File exists)\n\
                      7 1.1 openat(AT_FDCWD<\\x2f>, \"\\x64\", O_RDONLY) = 9<\\x2f\\x64>\n";
         let calls = parse(trace, 0).unwrap();
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_data_of_a_vectored_write_is_joined() {
+    fn the_buffers_of_a_writev_call_in_an_strace_output_are_joined_to_one_byte_string() {
         let trace = "7 1.0 writev(5<TCP:[127.0.0.1:1->127.0.0.1:2]>, [{iov_base=\"\\x48\\x54\", iov_len=2}, \
                      {iov_base=\"\\x54\", iov_len=1}], 2) = 3\n";
         let call = &parse(trace, 0).unwrap()[0];

@@ -208,7 +208,7 @@ mod tests {
     const FORMATS: [Format; 3] = [Format::Jpeg, Format::Webp, Format::Avif];
 
     #[test]
-    fn jpeg_quality_of_each_table_row_maps_to_the_webp_and_avif_quality_of_this_row() {
+    fn jpeg_quality_in_the_table_of_equal_qualities_maps_to_the_listed_webp_and_avif_quality() {
         for (column, format) in FORMATS.into_iter().enumerate() {
             for row in EQUAL_QUALITIES {
                 assert_eq!(equal_quality(format, row[0]), row[column], "{format:?}");

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn quality_search_finds_the_highest_quality_within_max_bytes_in_at_most_eight_attempts() {
+    fn quality_search_finds_the_highest_quality_whose_file_fits_max_bytes_in_at_most_eight_tries() {
         for ceiling in 1..=100 {
             for highest in 1..=ceiling {
                 for max_bytes in [u64::from(highest) * 10, u64::from(highest) * 10 + 9] {

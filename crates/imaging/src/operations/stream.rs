@@ -74,7 +74,7 @@ mod tests {
     use crate::operations::UP_TO_RESIZE;
 
     #[test]
-    fn only_the_operations_flip_and_crop_run_before_the_operation_resize() {
+    fn flip_and_crop_are_the_only_image_operations_that_run_before_resize() {
         let names: Vec<&str> = UP_TO_RESIZE.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, ["flip", "crop", "resize"], "`reduction` must know every operation up to `resize`");
     }

@@ -102,7 +102,7 @@ fn every_conversion_between_animated_formats_keeps_all_frames_and_their_delays()
 }
 
 #[test]
-fn info_reported_for_a_written_animation_equals_the_info_reported_when_it_is_read() {
+fn info_reported_when_an_animation_is_written_equals_the_info_reported_when_the_file_is_read() {
     for background in [[20, 60, 120, 255], [0; 4]] {
         let input = apng(&moving_square(5, background), 3);
         for format in ANIMATED {
@@ -140,7 +140,7 @@ fn left_64_columns((image, delay): (Image, u16)) -> (Image, u16) {
 }
 
 #[test]
-fn conversion_between_animated_formats_keeps_the_number_of_plays() {
+fn converting_an_animation_to_another_format_keeps_how_often_the_animation_is_played() {
     for plays in [0, 1, 5] {
         let input = apng(&moving_square(3, [9, 9, 9, 255]), plays);
         for format in ANIMATED {
@@ -237,7 +237,7 @@ fn animation_with_too_many_frames_or_pixels_is_refused() {
 }
 
 #[test]
-fn decoding_a_truncated_animation_returns_its_complete_frames() {
+fn complete_frames_of_a_truncated_animation_are_decoded() {
     for format in ANIMATED {
         let input = run(&apng(&moving_square(6, [5, 5, 5, 255]), 0), &plan_for(format)).bytes;
         let mut lengths = Vec::new();

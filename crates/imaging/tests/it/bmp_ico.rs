@@ -59,7 +59,7 @@ fn color_table(n: usize) -> Vec<u8> {
 }
 
 #[test]
-fn bmp_pixels_of_every_bit_depth_are_read() {
+fn bmp_of_every_bit_depth_is_decoded_to_the_correct_pixels() {
     let two = [RED, BLUE, BLUE, RED];
     // The rows of a BMP are stored from bottom to top, so the lower row comes first.
     let cases: [(u16, Vec<u8>, Vec<u8>); 6] = [
@@ -95,7 +95,7 @@ fn bmp_bit_masks_select_the_bits_of_each_colour_channel() {
 }
 
 #[test]
-fn bmp_alpha_values_are_ignored_if_all_pixels_have_the_alpha_value_0() {
+fn bmp_is_decoded_as_opaque_if_all_pixels_have_the_alpha_value_0() {
     let masks = [0x00ff_0000u32, 0xff00, 0xff, 0xff00_0000].map(u32::to_le_bytes).as_flattened().to_vec();
     let with = |alphas: [u8; 2]| {
         bmp_file(2, 1, 32, 6, &masks, &[[0, 0, 255, alphas[0]], [255, 0, 0, alphas[1]]].concat())
@@ -213,7 +213,7 @@ fn mask_of_an_icon_is_used_only_if_no_pixel_has_an_alpha_above_0() {
 }
 
 #[test]
-fn bmp_and_ico_output_is_lossless() {
+fn bmp_and_ico_output_decodes_to_exactly_the_original_visible_pixels() {
     let gray = Image::new(50, 9, Channels::Gray, (0..450).map(|i| (i * 7 % 256) as u8).collect());
     for image in [photo(61, 47), fading_photo(61, 47), gray] {
         for format in [Format::Bmp, Format::Ico] {

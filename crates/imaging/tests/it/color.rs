@@ -58,7 +58,7 @@ fn colour_conversion_by_an_icc_profile_keeps_the_alpha_channel() {
 }
 
 #[test]
-fn image_with_an_srgb_profile_keeps_every_pixel_value() {
+fn pixel_values_of_an_image_with_an_srgb_icc_profile_are_not_converted() {
     let image = photo(64, 64);
     let done = with_profile(&image, ColorProfile::new_srgb().encode().unwrap());
     assert_eq!(pixels_of(&done), rgba(&image));

@@ -97,7 +97,7 @@ fn plan_with_width_64() -> Plan {
 }
 
 #[test]
-fn no_corpus_file_causes_a_panic_and_conformance_files_can_be_decoded() {
+fn no_image_file_of_the_test_corpus_causes_a_panic_and_all_conformance_files_are_decoded() {
     let Some(corpus) = Corpus::open() else { return };
     let plan = plan_with_width_64();
     let mut scratch = Scratch::default();

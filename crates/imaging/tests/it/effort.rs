@@ -31,7 +31,7 @@ fn drawing() -> Image {
 }
 
 #[test]
-fn png_output_is_lossless_at_every_effort_and_never_larger_at_the_highest_effort() {
+fn png_output_is_lossless_at_every_effort_and_never_larger_at_effort_9_than_at_effort_0() {
     for image in [photo(150, 120), fading_photo(150, 120), drawing()] {
         for effort in (0..=9).map(Some).chain([None]) {
             let done = run(&png_of(&image), &with_effort(Format::Png, effort, false));
@@ -45,7 +45,7 @@ fn png_output_is_lossless_at_every_effort_and_never_larger_at_the_highest_effort
 }
 
 #[test]
-fn default_png_effort_makes_drawings_but_not_photographs_smaller_than_effort_0_does() {
+fn png_at_the_default_effort_is_smaller_than_at_effort_0_for_a_drawing_but_not_for_a_photograph() {
     let image = drawing();
     let [low, default] = [Some(0), None].map(|effort| size(&image, Format::Png, effort, false));
     assert!(default * 3 < low * 2, "{default} bytes, {low} as a photograph");
@@ -55,7 +55,7 @@ fn default_png_effort_makes_drawings_but_not_photographs_smaller_than_effort_0_d
 }
 
 #[test]
-fn indexed_png_is_smaller_at_higher_effort() {
+fn indexed_png_output_is_smaller_at_effort_9_than_at_effort_0() {
     let image = photo(300, 200);
     let few = image.data().iter().map(|v| v / 64 * 64).collect();
     let few = Image::new(300, 200, Channels::Rgb, few);

@@ -112,7 +112,7 @@ fn crop_to_faces_is_centred_with_a_warning_if_no_face_is_found() {
 }
 
 #[test]
-fn gravity_face_keeps_the_detected_face_in_the_cropped_or_resized_image() {
+fn crop_or_resize_with_gravity_face_keeps_the_detected_face_in_the_output() {
     let positions = [(20, 20), (1380, 20)];
     let file = with_faces(1600, 400, &positions[1..]);
     let kept = |plan: &Plan, file: &[u8]| -> Processed {

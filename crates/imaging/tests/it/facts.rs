@@ -19,7 +19,7 @@ fn jpeg(image: &Image, quality: u8, change: impl FnOnce(&mut Encoder<&mut Vec<u8
 }
 
 #[test]
-fn jpeg_quality_is_derived_from_the_quantisation_tables() {
+fn reported_quality_of_a_jpeg_input_is_derived_from_its_quantisation_tables() {
     let image = photo(16, 16);
     for quality in 1..=100 {
         let facts = input_facts(&jpeg(&image, quality, |_| {}));
@@ -28,7 +28,7 @@ fn jpeg_quality_is_derived_from_the_quantisation_tables() {
 }
 
 #[test]
-fn jpeg_chroma_subsampling_is_read_from_the_frame_header() {
+fn reported_chroma_subsampling_of_a_jpeg_input_is_read_from_the_frame_header() {
     let image = photo(33, 17);
     let cases = [
         (SamplingFactor::F_1_1, "4:4:4"),
@@ -45,7 +45,7 @@ fn jpeg_chroma_subsampling_is_read_from_the_frame_header() {
 }
 
 #[test]
-fn jpeg_colour_space_and_interlacing_are_reported() {
+fn colour_space_and_progressive_coding_of_a_jpeg_input_are_reported() {
     let color = input_facts(&jpeg(&photo(20, 10), 80, |encoder| encoder.set_progressive(true)));
     assert_eq!(
         (color.colorspace, color.depth, color.interlaced, color.alpha),
@@ -106,7 +106,7 @@ fn png_samples_of_16_bits_are_rounded_to_8_bits() {
 }
 
 #[test]
-fn gif_colour_space_bit_depth_and_alpha_are_reported() {
+fn colour_space_bit_depth_and_alpha_of_a_gif_input_are_reported() {
     let many = Image::new(200, 1, Channels::Gray, (0..200).collect());
     let facts = input_facts(&encoded(&many, Format::Gif));
     assert_eq!(
@@ -120,7 +120,7 @@ fn gif_colour_space_bit_depth_and_alpha_are_reported() {
 }
 
 #[test]
-fn webp_colour_space_chroma_subsampling_and_alpha_are_reported() {
+fn colour_space_chroma_subsampling_and_alpha_of_a_webp_input_are_reported() {
     let lossy = input_facts(&encoded(&photo(30, 20), Format::Webp));
     assert_eq!((lossy.colorspace, lossy.depth, lossy.alpha), (Colorspace::YCbCr, 24, false));
     assert_eq!((lossy.sampling.as_deref(), lossy.quality), (Some("4:2:0"), None));

@@ -28,7 +28,7 @@ fn every_input_format_is_converted_to_every_output_format() {
 }
 
 #[test]
-fn info_reported_for_a_written_image_file_equals_the_info_reported_when_it_is_read() {
+fn info_reported_when_an_image_file_is_written_equals_the_info_reported_when_the_file_is_read() {
     let gray = Image::new(40, 30, Channels::Gray, (0..1200).map(|i| (i % 251) as u8).collect());
     let few = Image::new(8, 8, Channels::Rgb, [[1, 2, 3], [200, 100, 0]].as_flattened().repeat(32));
     for image in [photo(50, 40), fading_photo(50, 40), gray, few] {
@@ -118,7 +118,7 @@ fn alpha_of_every_gif_output_pixel_is_either_0_or_255() {
 }
 
 #[test]
-fn higher_quality_gives_larger_jpeg_and_webp_files() {
+fn jpeg_or_webp_encoded_at_a_higher_quality_has_a_larger_file() {
     let input = png_of(&photo(128, 96));
     for format in [Format::Jpeg, Format::Webp] {
         let sizes = sizes_at_qualities(&input, format, [10, 50, 80, 95]);
@@ -127,7 +127,7 @@ fn higher_quality_gives_larger_jpeg_and_webp_files() {
 }
 
 #[test]
-fn reused_scratch_memory_does_not_change_the_bytes_of_the_output_file() {
+fn output_file_has_the_same_bytes_whether_scratch_memory_is_new_or_reused() {
     let mut used = Scratch::default();
     let limits = Limits::default();
     for format in FORMATS {
@@ -142,7 +142,7 @@ fn reused_scratch_memory_does_not_change_the_bytes_of_the_output_file() {
 }
 
 #[test]
-fn default_output_format_is_jpeg_for_tiff_and_bmp_png_for_ico_or_else_the_input_format() {
+fn default_output_is_jpeg_for_tiff_or_bmp_input_and_png_for_ico_input_and_else_the_input_format() {
     for format in FORMATS {
         let done = run(&encoded(&photo(20, 20), format), &Plan::default());
         let expected = match format {

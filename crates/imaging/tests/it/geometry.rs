@@ -84,7 +84,7 @@ fn every_resize_mode_gives_the_output_size_that_the_documentation_states() {
 }
 
 #[test]
-fn resize_never_enlarges_the_image_if_the_attribute_upscale_is_false() {
+fn resize_never_enlarges_an_image_if_the_upscale_attribute_is_false() {
     use ResizeMode::{Auto, Exact, Fill, Fit, Landscape, Portrait};
     assert_size_without_upscale((550, 412), Auto, (Some(1100), Some(1000)), (550, 412));
     assert_size_without_upscale((550, 412), Auto, (Some(300), None), (300, 225));
@@ -154,7 +154,7 @@ fn operation_scale_rounds_each_side_of_the_image_to_at_least_one_pixel() {
 }
 
 #[test]
-fn needed_decoding_size_is_the_smallest_size_at_which_the_output_loses_no_detail() {
+fn image_needs_to_be_decoded_only_at_the_smallest_size_that_loses_no_detail_of_the_output() {
     let full = Size::new(4000, 3000);
     let needs = |plan: &Plan| needed_size(full, plan).unwrap();
     assert_eq!(needs(&Plan::default()), full);
@@ -195,7 +195,7 @@ fn any_resize() -> impl Strategy<Value = Resize> {
 
 proptest! {
     #[test]
-    fn resize_of_any_image_in_any_mode_stays_within_the_requested_width_and_height(width in 1..=3000u32, height in 1..=3000u32, options in any_resize()) {
+    fn resized_image_in_any_resize_mode_is_at_most_as_wide_and_high_as_requested(width in 1..=3000u32, height in 1..=3000u32, options in any_resize()) {
         let size = Size::new(width, height);
         let resized = resize(size, options);
         let Resized { window, picture, canvas, .. } = resized;
@@ -260,7 +260,7 @@ proptest! {
     }
 
     #[test]
-    fn window_scaled_from_the_full_image_to_a_reduced_image_stays_inside_the_reduced_image(
+    fn crop_window_scaled_from_a_full_size_image_to_a_reduced_image_lies_inside_the_reduced_image(
         (width, height) in (1..=3000u32, 1..=3000u32),
         (left, top, right, bottom) in (0.0..1.0f64, 0.0..1.0f64, 0.0..1.0f64, 0.0..1.0f64),
         (x, y) in (0.05..1.0f64, 0.05..1.0f64),

@@ -72,7 +72,7 @@ fn image_file_with_more_chunks_or_segments_than_the_limit_is_refused() {
 }
 
 #[test]
-fn chunks_and_blocks_of_animation_frames_count_towards_the_limit_of_file_parts() {
+fn animation_whose_frames_have_more_chunks_or_blocks_than_the_limit_of_file_parts_is_refused() {
     let animation = crate::output::animation(6);
     for format in [Format::Apng, Format::Gif, Format::Webp] {
         let input = run(&animation, &plan_for(format)).bytes;
@@ -97,7 +97,7 @@ fn image_file_with_more_bytes_of_metadata_than_the_limit_is_refused() {
 }
 
 #[test]
-fn png_metadata_bomb_is_refused_before_decompression() {
+fn png_with_a_decompression_bomb_in_its_metadata_is_refused_before_decompression() {
     let compressed_zeros = || {
         let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
         for _ in 0..200 {

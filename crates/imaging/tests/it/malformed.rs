@@ -88,7 +88,7 @@ fn png_palette_with_an_invalid_length_is_refused() {
 }
 
 #[test]
-fn png_whose_trns_and_idat_chunks_have_wrong_checksums_is_refused() {
+fn png_with_wrong_checksums_in_its_trns_and_idat_chunks_is_refused() {
     let mut input = png_with_palette(3);
     let at = input.len() - 12 - 13 - 12;
     let data = input[at + 8..at + 8 + 13].to_vec();
@@ -156,7 +156,7 @@ fn jpeg_with_more_scans_than_the_limit_is_refused_before_decoding() {
 }
 
 #[test]
-fn image_is_refused_if_it_exceeds_a_size_limit_by_one_pixel() {
+fn image_that_exceeds_a_size_limit_by_one_pixel_is_refused() {
     let input = png_of(&photo(50, 20));
     let at = |limits: Limits| process(&input, &plan_for(Format::Png), &limits, &mut Scratch::default());
     let base = Limits::default();
@@ -171,7 +171,7 @@ fn image_is_refused_if_it_exceeds_a_size_limit_by_one_pixel() {
 }
 
 #[test]
-fn compressed_icc_profile_bomb_is_not_decompressed() {
+fn icc_profile_of_60_mib_compressed_in_a_small_png_is_not_decompressed() {
     let input = png_with(&photo(8, 8), |info| info.icc_profile = Some(vec![0; 60 << 20].into()));
     assert!(input.len() < 1 << 20, "the compressed file must be small");
     let start = Instant::now();

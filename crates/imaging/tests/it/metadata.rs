@@ -60,7 +60,7 @@ fn exif_and_xmp_metadata_of_the_input_is_dropped_by_default() {
 }
 
 #[test]
-fn metadata_option_all_drops_only_values_that_the_processing_made_invalid() {
+fn metadata_option_all_drops_only_metadata_values_that_image_processing_made_invalid() {
     for (source, input) in camera_files() {
         for target in FORMATS_WITH_METADATA {
             let case = format!("{source:?} to {target:?}");
@@ -108,7 +108,7 @@ fn metadata_option_all_drops_only_values_that_the_processing_made_invalid() {
 }
 
 #[test]
-fn exif_orientation_tag_is_kept_if_the_image_is_not_rotated() {
+fn exif_orientation_tag_is_kept_in_the_output_if_the_plan_does_not_rotate_the_image() {
     for (source, input) in camera_files() {
         let done = run(&input, &Plan { keep_orientation: true, ..keeping(Format::Webp, KeptMetadata::All) });
         assert_eq!((done.output.width, done.output.height), (40, 24), "{source:?}");
@@ -247,7 +247,7 @@ fn gif_output_drops_metadata_with_a_warning() {
 }
 
 #[test]
-fn kept_metadata_does_not_change_the_pixels_of_the_output() {
+fn output_has_equal_pixels_with_and_without_kept_metadata() {
     for format in FORMATS_WITH_METADATA {
         let bare = run(&camera_jpeg(), &plan_for(format));
         let full = run(&camera_jpeg(), &keeping(format, KeptMetadata::All));

@@ -25,7 +25,7 @@ fn gray(width: u32, height: u32) -> Image {
 }
 
 #[test]
-fn images_encoded_at_quality_90_are_decoded_to_nearly_the_same_pixels() {
+fn heic_avif_jxl_and_jp2_images_encoded_at_quality_90_decode_to_nearly_the_original_pixels() {
     for format in MODERN {
         for image in [photo(97, 61), fading_photo(97, 61), gray(97, 61)] {
             let done = run(&png_of(&image), &at_quality(format, 90));
@@ -43,7 +43,7 @@ fn images_encoded_at_quality_90_are_decoded_to_nearly_the_same_pixels() {
 }
 
 #[test]
-fn encoding_an_image_keeps_its_alpha_channel_and_its_gray_colour_space() {
+fn encoding_as_heic_avif_jxl_or_jp2_keeps_the_alpha_channel_and_the_gray_colour_space() {
     for format in MODERN {
         let done = run(&png_of(&fading_photo(64, 32)), &plan_for(format));
         assert!(done.output.alpha, "{format:?}");
@@ -58,7 +58,7 @@ fn encoding_an_image_keeps_its_alpha_channel_and_its_gray_colour_space() {
 }
 
 #[test]
-fn alpha_channel_in_which_every_pixel_is_opaque_is_dropped() {
+fn alpha_channel_of_an_opaque_image_is_dropped_in_heic_avif_and_jp2_output() {
     let opaque = Image::new(40, 30, Channels::Rgba, [200, 100, 50, 255].repeat(1200));
     for format in [Format::Heic, Format::Avif, Format::Jp2] {
         assert!(!run(&png_of(&opaque), &plan_for(format)).output.alpha, "{format:?}");
@@ -66,7 +66,7 @@ fn alpha_channel_in_which_every_pixel_is_opaque_is_dropped() {
 }
 
 #[test]
-fn images_with_sides_of_only_a_few_pixels_keep_their_size_when_encoded() {
+fn heic_avif_jxl_and_jp2_output_has_the_size_of_the_input_even_if_a_side_has_only_one_pixel() {
     for format in MODERN {
         for (width, height) in [(1, 1), (1, 9), (9, 1), (2, 3), (15, 17), (64, 65)] {
             for image in [photo(width, height), fading_photo(width, height), gray(width, height)] {
@@ -89,7 +89,7 @@ fn lossless_jxl_and_jp2_keep_every_pixel() {
 }
 
 #[test]
-fn quality_and_effort_change_the_file_size() {
+fn higher_quality_makes_heic_avif_jxl_and_jp2_files_larger_and_effort_changes_avif_and_jxl_sizes() {
     let input = png_of(&photo(128, 96));
     for format in MODERN {
         let sizes = [10, 40, 70, 90].map(|quality| run(&input, &at_quality(format, quality)).output.bytes);
@@ -116,7 +116,7 @@ fn avif_has_no_chroma_subsampling_at_high_quality() {
 }
 
 #[test]
-fn exif_metadata_is_kept_only_if_the_plan_requests_it() {
+fn exif_of_the_input_is_written_to_heic_avif_jxl_and_jp2_only_if_the_plan_keeps_all_metadata() {
     // This EXIF block has one entry: Artist, whose value of 12 bytes begins at offset 26.
     let head = b"II*\0\x08\0\0\0\x01\0\x3b\x01\x02\0\x0c\0\0\0\x1a\0\0\0\0\0\0\0";
     let artist = b"it is there\0";
@@ -135,7 +135,7 @@ fn exif_metadata_is_kept_only_if_the_plan_requests_it() {
 }
 
 #[test]
-fn jpeg_2000_is_decoded_only_at_the_resolution_that_the_plan_needs() {
+fn jpeg_2000_decoded_at_a_reduced_resolution_looks_nearly_like_the_full_resolution_after_resize() {
     let input = encoded(&photo(300, 200), Format::Jp2);
     let resize = Resize {
         mode: ResizeMode::Auto,
@@ -156,7 +156,7 @@ fn jpeg_2000_is_decoded_only_at_the_resolution_that_the_plan_needs() {
 }
 
 #[test]
-fn image_whose_header_declares_a_size_beyond_the_limits_is_refused() {
+fn avif_heic_jxl_or_jp2_image_that_declares_a_size_beyond_the_limits_is_refused() {
     for format in [Format::Avif, Format::Heic] {
         let mut input = encoded(&photo(16, 16), format);
         heif_boxes::overwrite_box(&mut input, b"ispe", 4, &[0, 0, 0x70, 0, 0, 0, 0x70, 0]);
@@ -211,7 +211,7 @@ fn heif_brands_decide_whether_the_format_is_avif_or_heic() {
 }
 
 #[test]
-fn colours_declared_by_cicp_code_points_are_converted_to_srgb() {
+fn colours_in_a_space_declared_by_cicp_code_points_are_converted_to_srgb() {
     let red = Image::new(32, 32, Channels::Rgb, [200, 60, 60].repeat(1024));
     for format in [Format::Avif, Format::Heic] {
         let input = run(&png_of(&red), &at_quality(format, 95)).bytes;

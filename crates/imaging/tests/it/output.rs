@@ -64,7 +64,7 @@ fn times_of(file: &[u8]) -> (Vec<u32>, u32) {
 }
 
 #[test]
-fn limit_max_bytes_selects_the_highest_quality_whose_file_is_within_the_limit() {
+fn output_is_encoded_at_the_highest_quality_whose_file_has_at_most_max_bytes() {
     let input = png_of(&photo(160, 120));
     for format in [Format::Jpeg, Format::Webp] {
         let output = in_format(format);
@@ -102,7 +102,7 @@ fn kept_metadata_counts_towards_the_file_size_limit_max_bytes() {
 }
 
 #[test]
-fn error_for_an_unreachable_max_bytes_states_the_smallest_possible_file_size() {
+fn error_for_an_unreachable_file_size_limit_max_bytes_states_the_smallest_possible_file_size() {
     let input = png_of(&photo(160, 120));
     for (format, reason) in [
         (Format::Jpeg, "the smallest JPEG that can be made of this image at this size takes "),
@@ -148,7 +148,7 @@ fn smallest(input: &[u8], formats: &[(Format, u8)]) -> u64 {
 }
 
 #[test]
-fn format_auto_picks_the_smallest_format_that_can_store_the_image() {
+fn output_format_auto_picks_the_format_with_the_smallest_file_that_keeps_alpha() {
     let flat = png_of(&quarters(64, 48));
     let done = try_process(&flat, AUTO).unwrap();
     assert_eq!(done.output.format, Format::Png, "four colours are smallest as PNG");
@@ -175,7 +175,7 @@ fn format_auto_picks_the_smallest_format_that_can_store_the_image() {
 const WEBP_OF_80: u8 = 82;
 
 #[test]
-fn format_auto_respects_quality_and_max_bytes() {
+fn output_format_auto_respects_the_requested_quality_and_the_file_size_limit_max_bytes() {
     let input = png_of(&photo(160, 120));
     let at = |quality| try_process(&input, Output { quality: Some(quality), ..AUTO }).unwrap().output.bytes;
     assert!(at(30) < at(60) && at(60) < at(90));
@@ -186,7 +186,7 @@ fn format_auto_respects_quality_and_max_bytes() {
 }
 
 #[test]
-fn format_auto_picks_the_smallest_lossless_format_if_lossless_is_requested() {
+fn output_format_auto_picks_the_smallest_lossless_file_if_lossless_output_is_requested() {
     for image in [photo(61, 47), quarters(30, 20)] {
         let done = try_process(&png_of(&image), Output { lossless: true, ..AUTO }).unwrap();
         assert!(matches!(done.output.format, Format::Png | Format::Webp));
@@ -200,7 +200,7 @@ fn format_auto_picks_the_smallest_lossless_format_if_lossless_is_requested() {
 }
 
 #[test]
-fn format_auto_skips_webp_for_a_side_above_16383_pixels() {
+fn output_format_auto_does_not_pick_webp_if_a_side_of_the_image_exceeds_16383_pixels() {
     let long = Image::new(17_000, 1, Channels::Gray, (0..17_000).map(|i| (i * i % 251) as u8).collect());
     let done = try_process(&png_of(&long), AUTO).unwrap();
     assert_ne!(done.output.format, Format::Webp, "a WebP has at most 16383 pixels on a side");
@@ -208,7 +208,7 @@ fn format_auto_skips_webp_for_a_side_above_16383_pixels() {
 }
 
 #[test]
-fn format_auto_keeps_every_frame_of_an_animation() {
+fn output_format_auto_keeps_every_frame_of_an_animation() {
     let done = try_process(&animation(5), AUTO).unwrap();
     assert_eq!((done.output.format, done.output.frames), (Format::Webp, 5));
     let sizes = [(Format::Webp, WEBP_OF_80), (Format::Apng, 80)];
@@ -245,7 +245,7 @@ fn requested_frame_delay_and_number_of_plays_replace_those_of_the_input_animatio
 }
 
 #[test]
-fn option_lossless_changes_webp_output_but_not_png_jpeg_or_gif_output() {
+fn lossless_output_option_changes_webp_files_but_not_png_jpeg_or_gif_files() {
     let input = png_of(&photo(40, 30));
     for format in [Format::Png, Format::Jpeg, Format::Gif] {
         let exact = try_process(&input, Output { lossless: true, ..in_format(format) }).unwrap();

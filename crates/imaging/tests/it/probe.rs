@@ -9,7 +9,7 @@ use crate::corpus::Corpus;
 use crate::helpers::{encoded, lossless_plan, photo, png_of, run};
 
 #[test]
-fn the_probe_reads_the_size_of_every_written_image_format() {
+fn image_probe_reads_the_width_and_height_from_a_file_in_every_output_image_format() {
     // HEIC stores even sizes, and a second property crops the picture. The probe reads the stored size.
     let image = photo(76, 42);
     for format in Format::written().filter(|format| !matches!(format, Format::Mp4 | Format::Webm)) {
@@ -19,7 +19,7 @@ fn the_probe_reads_the_size_of_every_written_image_format() {
 }
 
 #[test]
-fn the_probe_counts_the_frames_of_animations() {
+fn image_probe_counts_the_frames_of_an_apng_gif_or_webp_animation() {
     let frames = moving_square(5, [9, 9, 9, 255]);
     for format in [Format::Apng, Format::Gif, Format::Webp] {
         let animation = run(&apng(&frames, 0), &lossless_plan(format));
@@ -29,7 +29,7 @@ fn the_probe_counts_the_frames_of_animations() {
 }
 
 #[test]
-fn the_probe_counts_the_scans_of_a_progressive_jpeg() {
+fn image_probe_counts_the_scans_of_a_progressive_jpeg() {
     let jpeg = |progressive| {
         let (mut bytes, image) = (Vec::new(), photo(64, 48));
         let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 80);
@@ -42,7 +42,7 @@ fn the_probe_counts_the_scans_of_a_progressive_jpeg() {
 }
 
 #[test]
-fn the_probe_of_a_corpus_file_has_the_size_in_the_manifest() {
+fn image_probe_finds_the_size_stated_in_the_corpus_manifest_for_nearly_every_file() {
     let Some(corpus) = Corpus::open() else { return };
     let (mut n_files, mut wrong) = (0, Vec::new());
     for entry in corpus.entries.iter().filter(|entry| entry.kind.starts_with("gold/")) {
@@ -82,7 +82,7 @@ const SIGNATURES: &[&[u8]] = &[
 
 proptest! {
     #[test]
-    fn the_probe_of_arbitrary_bytes_after_a_signature_does_not_panic(
+    fn image_probe_of_arbitrary_bytes_after_a_format_signature_does_not_panic(
         signature in prop::sample::select(SIGNATURES),
         bytes in prop::collection::vec(prop_oneof![3 => any::<u8>(), 1 => Just(0xff), 1 => Just(0)], 0..200),
     ) {
@@ -94,7 +94,7 @@ proptest! {
 }
 
 #[test]
-fn the_probe_of_a_damaged_file_does_not_panic() {
+fn image_probe_of_a_truncated_image_file_does_not_panic() {
     for format in [Format::Jpeg, Format::Webp, Format::Avif, Format::Jxl, Format::Jp2, Format::Tiff] {
         let file = encoded(&photo(33, 21), format);
         for end in 0..file.len().min(300) {

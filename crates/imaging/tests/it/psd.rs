@@ -164,7 +164,7 @@ fn white_background_is_removed_from_the_colours_of_translucent_psd_pixels() {
 }
 
 #[test]
-fn psd_becomes_a_jpeg_with_a_white_background_by_default() {
+fn psd_is_converted_to_a_jpeg_with_a_white_background_if_no_output_format_is_requested() {
     let clear = Psd { n_layers: -1, width: 8, height: 8, ..two_pixels(4, 3, &[0; 256]) };
     let done = run(&clear.bytes(), &Plan { output: Output::default(), ..Plan::default() });
     assert_eq!(done.output.format, Format::Jpeg);

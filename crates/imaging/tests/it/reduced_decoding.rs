@@ -29,7 +29,7 @@ fn turned(jpeg: &[u8], orientation: u8) -> Vec<u8> {
 }
 
 #[test]
-fn resized_jpeg_looks_the_same_whether_it_was_decoded_at_reduced_or_full_size() {
+fn resized_jpeg_has_nearly_the_same_pixels_after_decoding_at_reduced_size_as_at_full_size() {
     // The sides of the image are not multiples of 2, 4 or 8. Therefore a pixel of the last column or row of a
     // reduced image covers fewer pixels of the full-size image than other pixels.
     let scene: Image = photo(805, 603);

@@ -41,7 +41,7 @@ fn write(folder: &Path, kind: &str, format: Format, input: &[u8], times: &[u16])
 }
 
 #[test]
-fn file_in_every_output_format_is_decoded_by_a_decoder_of_another_project() {
+fn decoder_of_another_project_decodes_the_file_that_is_written_in_each_output_format() {
     let Some(python) = python() else { return };
     let folder = std::env::temp_dir().join(format!("pixaven-second-decoders-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();

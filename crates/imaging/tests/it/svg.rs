@@ -200,7 +200,7 @@ fn valid_svg_files_of_the_corpus_are_drawn() {
 }
 
 #[test]
-fn svg_without_shapes_gives_a_transparent_image() {
+fn svg_without_shapes_is_drawn_as_a_transparent_image() {
     let clear: Image = Image::new(5, 4, pixaven_imaging::Channels::Rgba, vec![0; 80]);
     assert_eq!(decoded_pixels(&document(5, 4, "")).2, rgba(&clear));
 }

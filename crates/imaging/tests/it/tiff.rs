@@ -268,7 +268,7 @@ fn first_tiff_directory_that_is_not_a_thumbnail_is_decoded() {
 }
 
 #[test]
-fn tiff_output_is_lossless() {
+fn tiff_output_decodes_to_exactly_the_original_pixels() {
     let gray = Image::new(50, 9, Channels::Gray, (0..450).map(|i| (i * 7 % 256) as u8).collect());
     for image in [photo(300, 500), fading_photo(61, 47), gray] {
         let done = run(&png_of(&image), &plan_for(Format::Tiff));

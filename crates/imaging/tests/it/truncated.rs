@@ -146,7 +146,7 @@ fn case(name: &'static str, file: Vec<u8>, expected: [Expected; 6]) -> Case {
 }
 
 #[test]
-fn pictures_that_are_cut_off_are_refused_or_accepted_with_the_missing_percentage() {
+fn error_or_warning_for_a_cut_off_picture_states_the_percentage_that_is_missing() {
     let psd = uncompressed_rgb(200, 200, noise(200, 200).data());
     let mut psd_expected = LIKE_BYTES;
     // The last byte of the PSD file is a sample, so the picture is incomplete without this byte.
@@ -172,7 +172,7 @@ fn pictures_that_are_cut_off_are_refused_or_accepted_with_the_missing_percentage
 }
 
 #[test]
-fn formats_that_cannot_be_decoded_in_part_say_that_the_file_is_cut_off() {
+fn error_for_a_cut_off_file_that_cannot_be_decoded_in_part_says_that_the_file_is_cut_off() {
     let svg = br#"<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><g/></svg>"#;
     assert_all(vec![
         case("lossy WebP", noise_in(Format::Webp, |_| {}), ALL_BUT_LAST_BYTE),
@@ -188,7 +188,7 @@ fn formats_that_cannot_be_decoded_in_part_say_that_the_file_is_cut_off() {
 }
 
 #[test]
-fn animations_that_are_cut_off_are_refused_or_end_early_with_the_missing_percentage() {
+fn error_or_warning_for_a_cut_off_animation_states_the_percentage_that_is_missing() {
     let missing = |percent: [f64; 3]| percent.map(Missing);
     let [half, tenth, last] = missing([60.0, 20.0, 10.0]);
     let apng = [Undecodable, Undecodable, half, tenth, last, Whole];
@@ -207,7 +207,7 @@ fn animations_that_are_cut_off_are_refused_or_end_early_with_the_missing_percent
 }
 
 #[test]
-fn missing_frames_do_not_matter_if_only_the_first_frame_is_used() {
+fn cut_off_animation_is_accepted_without_a_warning_if_the_output_needs_only_the_first_frame() {
     for format in [Format::Apng, Format::Gif, Format::Webp] {
         let file = animation_in(format);
         let done = try_process(&file[..file.len() / 2], &plan_for(Format::Jpeg), TruncatedInput::Refuse);
@@ -216,7 +216,7 @@ fn missing_frames_do_not_matter_if_only_the_first_frame_is_used() {
 }
 
 #[test]
-fn decoded_part_of_a_cut_off_picture_is_kept() {
+fn upper_rows_of_a_cut_off_png_or_tiff_are_decoded_and_the_missing_rows_are_black() {
     let whole = decoded_pixels(&png_of(&noise(200, 200))).2;
     for format in [Format::Png, Format::Tiff] {
         let file = if format == Format::Png { png_of(&noise(200, 200)) } else { tiff_with_directory_first() };
@@ -229,7 +229,7 @@ fn decoded_part_of_a_cut_off_picture_is_kept() {
 }
 
 #[test]
-fn policy_also_holds_for_watermarks() {
+fn cut_off_watermark_file_is_refused_or_accepted_with_a_warning_like_a_cut_off_input_image() {
     let bmp = noise_in(Format::Bmp, |_| {});
     let input = png_of(&noise(300, 300));
     let watermark = Watermark {
@@ -259,7 +259,7 @@ fn policy_also_holds_for_watermarks() {
 }
 
 #[test]
-fn damaged_jpeg_is_not_a_jpeg_that_is_cut_off() {
+fn jpeg_with_missing_bytes_in_the_middle_is_reported_as_damaged_and_not_as_cut_off() {
     let mut file = noise_in(Format::Jpeg, |output| output.baseline = true);
     let middle = file.len() / 2;
     file.drain(middle..middle + 2000);

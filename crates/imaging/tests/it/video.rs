@@ -190,7 +190,7 @@ fn still_image_becomes_a_video_with_one_frame() {
 }
 
 #[test]
-fn reported_width_and_height_of_an_output_video_match_its_file() {
+fn reported_width_and_height_of_an_output_video_equal_those_in_the_video_file() {
     for (size, mp4) in [((33, 21), (34, 22)), ((1, 1), (16, 16)), ((300, 7), (300, 16)), ((16, 16), (16, 16))]
     {
         let input = png_of(&photo(size.0, size.1));
@@ -204,7 +204,7 @@ fn reported_width_and_height_of_an_output_video_match_its_file() {
 }
 
 #[test]
-fn repeated_frames_take_few_bytes_in_a_video() {
+fn video_frame_equal_to_the_previous_frame_takes_only_few_bytes() {
     let picture = photo(160, 120);
     let still: Vec<(Image, u16)> = (0..20).map(|_| (picture.clone(), 50)).collect();
     for format in VIDEOS {
@@ -218,7 +218,7 @@ fn repeated_frames_take_few_bytes_in_a_video() {
 }
 
 #[test]
-fn timestamps_of_video_frames_are_exact_after_long_delays() {
+fn timestamps_of_video_frames_are_exact_even_if_a_frame_is_shown_for_a_minute() {
     // The delays exceed the range of the 16-bit timestamp offsets in a WebM cluster. The test runs once with
     // frames that all differ, and once with equal frames.
     for repeated in [false, true] {
@@ -237,7 +237,7 @@ fn timestamps_of_video_frames_are_exact_after_long_delays() {
 }
 
 #[test]
-fn higher_quality_gives_larger_videos() {
+fn video_encoded_at_a_higher_quality_has_a_larger_file() {
     let input = apng(&frames(96, 64, &[50; 5]), 0);
     for format in VIDEOS {
         let sizes = sizes_at_qualities(&input, format, [1, 40, 70, 100]);
@@ -246,7 +246,7 @@ fn higher_quality_gives_larger_videos() {
 }
 
 #[test]
-fn image_larger_than_the_video_format_allows_is_refused() {
+fn video_output_of_an_image_larger_than_mp4_or_webm_allows_is_refused() {
     let wide = png_of(&Image::new(3_900, 4, Channels::Gray, vec![9; 3_900 * 4]));
     let error =
         process(&wide, &plan_for(Format::Mp4), &Limits::default(), &mut Scratch::default()).unwrap_err();
@@ -258,7 +258,7 @@ fn image_larger_than_the_video_format_allows_is_refused() {
 }
 
 #[test]
-fn error_for_video_input_names_the_video_format() {
+fn error_for_an_input_that_is_a_video_names_the_format_of_the_video() {
     for (format, name) in [(Format::Mp4, "an MP4 video"), (Format::Webm, "a Matroska or WebM video")] {
         let file = video(format, &frames(32, 32, &[50])).bytes;
         let error =

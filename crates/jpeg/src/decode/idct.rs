@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn inverse_dct_of_every_block_size_matches_the_mathematical_definition_after_rounding() {
+    fn jpeg_inverse_dct_of_every_block_size_equals_the_rounded_mathematical_definition() {
         let mut state = 1_u32;
         let mut random = |range: i32| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

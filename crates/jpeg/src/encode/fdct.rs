@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantised_forward_dct_matches_the_mathematical_definition_after_rounding() {
+    fn jpeg_forward_dct_with_quantisation_equals_the_rounded_mathematical_definition() {
         let mut state = 7_u32;
         let samples: Vec<u8> = std::iter::repeat_with(|| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn huffman_codes_have_at_most_16_bits_and_none_consists_only_of_ones() {
+    fn jpeg_huffman_codes_have_at_most_16_bits_and_no_code_consists_only_of_one_bits() {
         // If the frequency doubles from each symbol to the next, the Huffman tree has the greatest possible
         // depth.
         let mut frequencies = [0; 256];

@@ -41,7 +41,7 @@ fn sample_files() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn decoding_a_file_truncated_at_any_byte_gives_an_image_or_an_error() {
+fn decoding_a_jpeg_truncated_at_any_byte_gives_an_image_or_an_error() {
     for file in sample_files() {
         let mut n_images = 0;
         for end in 0..file.len() {
@@ -52,7 +52,7 @@ fn decoding_a_file_truncated_at_any_byte_gives_an_image_or_an_error() {
 }
 
 #[test]
-fn truncated_file_decodes_to_its_upper_rows_followed_by_gray_rows() {
+fn truncated_jpeg_decodes_to_its_upper_rows_followed_by_gray_rows() {
     let pixels = photo(64, 128);
     let file = peer_encoded(&pixels, (64, 128), SamplingFactor::F_1_1, |_| {});
     let (_, whole, outcome) = decoded(&file, Scale::FULL);
@@ -65,7 +65,7 @@ fn truncated_file_decodes_to_its_upper_rows_followed_by_gray_rows() {
 }
 
 #[test]
-fn missing_restart_interval_does_not_damage_the_rows_of_other_intervals() {
+fn jpeg_with_a_missing_restart_interval_keeps_correct_pixels_in_all_other_restart_intervals() {
     let pixels = photo(64, 64);
     let file = peer_encoded(&pixels, (64, 64), SamplingFactor::F_1_1, |e| e.set_restart_interval(8));
     let markers: Vec<usize> =
@@ -85,7 +85,7 @@ fn missing_restart_interval_does_not_damage_the_rows_of_other_intervals() {
 }
 
 #[test]
-fn decoder_stops_after_the_allowed_number_of_scans_and_reports_damage_if_scans_remain() {
+fn jpeg_decoder_stops_at_the_limit_of_scans_and_reports_damage_if_the_file_has_more_scans() {
     let options = pixaven_jpeg::Options { quality: 70, full_chroma: false, progressive: true };
     let file = pixaven_jpeg::encode(&photo(64, 64), 64, 64, options).unwrap();
     let decode = |max_scans| {
@@ -105,7 +105,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn decoding_a_file_with_altered_bytes_never_panics(
+    fn decoding_a_jpeg_with_altered_bytes_never_panics(
         index in 0..5_usize,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
         scale in 0..7_usize,
@@ -119,7 +119,7 @@ proptest! {
     }
 
     #[test]
-    fn decoding_random_bytes_after_a_valid_prefix_never_panics(
+    fn decoding_a_valid_jpeg_prefix_followed_by_random_bytes_never_panics(
         index in 0..5_usize,
         from in any::<prop::sample::Index>(),
         random in prop::collection::vec(any::<u8>(), 0..400),
@@ -134,7 +134,7 @@ proptest! {
 }
 
 #[test]
-fn decoder_searches_only_once_for_restart_markers_if_the_data_has_none() {
+fn jpeg_decoder_searches_only_once_for_restart_markers_if_the_file_contains_none() {
     // The file is a large image in which every restart interval has one block, but the data contains no
     // restart marker. The test would take minutes if the decoder searched for a marker again for each block.
     let mut file = peer_encoded(&vec![90; 2048 * 1024], (2048, 1024), SamplingFactor::F_1_1, |e| {
@@ -154,7 +154,7 @@ fn missing_permille(file: &[u8], scale: Scale) -> u16 {
 }
 
 #[test]
-fn missing_share_of_a_sequential_file_is_the_share_of_its_missing_blocks() {
+fn missing_share_reported_for_a_truncated_sequential_jpeg_is_the_share_of_its_missing_blocks() {
     let pixels = photo(64, 128);
     for interval in [0, 8] {
         let file = peer_encoded(&pixels, (64, 128), SamplingFactor::F_1_1, |encoder| {
@@ -177,7 +177,7 @@ fn missing_share_of_a_sequential_file_is_the_share_of_its_missing_blocks() {
 }
 
 #[test]
-fn missing_share_does_not_depend_on_the_scale() {
+fn missing_share_reported_for_a_truncated_jpeg_is_equal_at_every_decoding_scale() {
     for file in sample_files() {
         for percent in [50, 80, 95] {
             let cut = &file[..file.len() * percent / 100];
@@ -191,7 +191,7 @@ fn missing_share_does_not_depend_on_the_scale() {
 }
 
 #[test]
-fn missing_share_of_a_progressive_file_falls_with_every_scan() {
+fn missing_share_reported_for_a_truncated_progressive_jpeg_falls_with_every_complete_scan() {
     let options = pixaven_jpeg::Options { quality: 70, full_chroma: false, progressive: true };
     let file = pixaven_jpeg::encode(&photo(64, 64), 64, 64, options).unwrap();
     let scans = (0..file.len() - 1).filter(|&i| file[i..i + 2] == [0xff, 0xda]);
@@ -201,7 +201,7 @@ fn missing_share_of_a_progressive_file_falls_with_every_scan() {
 }
 
 #[test]
-fn nothing_is_missing_without_the_end_marker_or_with_damaged_data() {
+fn missing_share_is_0_for_a_jpeg_that_lacks_only_its_end_marker_or_has_damaged_data() {
     for file in sample_files() {
         assert_eq!(missing_permille(&file, Scale::FULL), 0);
         for n_bytes in 1..=2 {

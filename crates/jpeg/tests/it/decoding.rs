@@ -16,7 +16,7 @@ const FACTORS: [SamplingFactor; 7] = [
 ];
 
 #[test]
-fn pixels_match_another_decoder_for_every_chroma_subsampling_of_baseline_and_progressive_files() {
+fn jpeg_of_every_chroma_subsampling_decodes_to_nearly_the_pixels_of_another_decoder() {
     for (size, factor) in
         [(96, 64), (101, 67), (7, 3), (1, 1), (250, 9)].into_iter().flat_map(|s| FACTORS.map(|f| (s, f)))
     {
@@ -38,7 +38,7 @@ fn pixels_match_another_decoder_for_every_chroma_subsampling_of_baseline_and_pro
 }
 
 #[test]
-fn gray_and_cmyk_components_are_decoded_without_colour_conversion() {
+fn gray_and_cmyk_jpeg_components_are_decoded_without_colour_conversion() {
     let gray: Vec<u8> = photo(50, 40).as_chunks::<3>().0.iter().map(|p| p[1]).collect();
     let file = peer_encoded(&gray, (50, 40), SamplingFactor::F_1_1, |_| {});
     assert!(psnr_db(&decoded(&file, Scale::FULL).1, &gray) > 35.0);
@@ -51,7 +51,7 @@ fn gray_and_cmyk_components_are_decoded_without_colour_conversion() {
 }
 
 #[test]
-fn restart_markers_do_not_change_the_decoded_pixels() {
+fn jpeg_with_restart_markers_decodes_to_the_same_pixels_as_without_restart_markers() {
     let pixels = photo(120, 80);
     for progressive in [false, true] {
         let plain =
@@ -66,7 +66,7 @@ fn restart_markers_do_not_change_the_decoded_pixels() {
 }
 
 #[test]
-fn frame_header_can_be_read_without_decoding_pixels() {
+fn jpeg_frame_header_can_be_read_without_decoding_pixels() {
     let file = peer_encoded(&photo(33, 21), (33, 21), SamplingFactor::F_2_2, |e| e.set_progressive(true));
     let decoder = Decoder::new(&file).unwrap();
     let frame = decoder.frame();
@@ -94,7 +94,7 @@ fn error_for_an_unsupported_jpeg_coding_process_names_the_process() {
 /// The test file has three components, each in a separate scan. Each scan has the data of the single scan of
 /// a gray file.
 #[test]
-fn colour_components_in_separate_scans_are_decoded_to_one_image() {
+fn jpeg_with_a_separate_scan_for_each_colour_component_is_decoded_to_one_image() {
     let gray: Vec<u8> = photo(37, 29).as_chunks::<3>().0.iter().map(|p| p[0]).collect();
     let file = peer_encoded(&gray, (37, 29), SamplingFactor::F_1_1, |_| {});
     let find = |marker: u8| file.windows(2).position(|w| w == [0xff, marker]).unwrap();

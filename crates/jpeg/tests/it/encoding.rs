@@ -8,7 +8,7 @@ use crate::helpers::{decoded, peer_decoded, peer_encoded, photo, psnr_db};
 const PLAIN: Options = Options { quality: 85, full_chroma: false, progressive: false };
 
 #[test]
-fn another_decoder_decodes_encoded_files_to_almost_the_original_pixels() {
+fn jpeg_written_by_the_encoder_is_decoded_by_another_decoder_to_almost_the_original_pixels() {
     for (width, height) in [(96, 64), (101, 67), (1, 1), (8, 300), (17, 16)] {
         let pixels = photo(width, height);
         let gray: Vec<u8> = pixels.as_chunks::<3>().0.iter().map(|p| p[1]).collect();
@@ -24,14 +24,14 @@ fn another_decoder_decodes_encoded_files_to_almost_the_original_pixels() {
 }
 
 #[test]
-fn baseline_and_progressive_files_decode_to_the_same_pixels() {
+fn baseline_and_progressive_jpeg_files_encoded_from_one_image_decode_to_the_same_pixels() {
     let pixels = photo(200, 150);
     let file = |progressive| encode(&pixels, 200, 150, Options { progressive, ..PLAIN }).unwrap();
     assert_eq!(peer_decoded(&file(true)), peer_decoded(&file(false)));
 }
 
 #[test]
-fn file_size_and_psnr_are_no_worse_than_those_of_another_encoder() {
+fn jpeg_file_size_and_psnr_are_about_as_good_as_those_of_another_encoder_at_the_same_quality() {
     let pixels = photo(320, 240);
     for (quality, full_chroma, progressive) in
         [(50, false, false), (80, false, false), (80, false, true), (92, true, false), (92, true, true)]
@@ -69,7 +69,7 @@ fn file_size_and_psnr_are_no_worse_than_those_of_another_encoder() {
 }
 
 #[test]
-fn psnr_never_falls_as_quality_rises_and_each_quality_has_its_own_quantisation_table() {
+fn jpeg_at_a_higher_quality_has_no_lower_psnr_and_a_different_quantisation_table() {
     let pixels = photo(40, 40);
     let mut previous_psnr = 0;
     for quality in [1, 10, 49, 50, 51, 90, 100] {
@@ -91,7 +91,7 @@ fn psnr_never_falls_as_quality_rises_and_each_quality_has_its_own_quantisation_t
 }
 
 #[test]
-fn no_sample_value_overflows_when_an_encoded_black_or_white_image_is_decoded() {
+fn jpeg_of_a_black_or_white_image_decodes_to_black_or_white_without_overflow_of_sample_values() {
     for value in [0, 255] {
         let pixels = vec![value; 64 * 64 * 3];
         let file = encode(&pixels, 64, 64, Options { quality: 100, ..PLAIN }).unwrap();
@@ -105,7 +105,7 @@ fn no_sample_value_overflows_when_an_encoded_black_or_white_image_is_decoded() {
 }
 
 #[test]
-fn encoder_refuses_an_image_with_a_side_above_65535_pixels() {
+fn jpeg_encoder_refuses_an_image_with_a_side_above_65535_pixels() {
     let refused = encode(&vec![0; 65_536], 65_536, 1, PLAIN);
     assert_eq!(refused, Err(Error::Unsupported("a side is zero or longer than 65535 pixels")));
     assert!(encode(&vec![0; 65_535], 65_535, 1, PLAIN).is_ok());

@@ -6,7 +6,7 @@ use pixaven_jpeg::Scale;
 use crate::helpers::{decoded, peer_decoded, peer_encoded, photo, psnr_db};
 
 #[test]
-fn decoder_chooses_the_smallest_scale_whose_image_is_at_least_the_needed_size() {
+fn jpeg_decoder_chooses_the_smallest_scale_whose_image_is_at_least_as_large_as_needed() {
     let chosen = |full, needed| Scale::at_least(full, needed).eighths();
     assert_eq!(chosen((4000, 3000), (800, 600)), 2);
     assert_eq!(chosen((2725, 2225), (720, 588)), 3);
@@ -25,7 +25,7 @@ fn gradient(x: f64, y: f64) -> [f64; 3] {
 }
 
 #[test]
-fn decoding_a_gradient_at_any_reduced_scale_or_chroma_subsampling_does_not_shift_it() {
+fn decoding_a_jpeg_at_any_scale_with_any_chroma_subsampling_does_not_shift_the_image() {
     let (width, height) = (320, 240);
     let places = (0..height).flat_map(|y| (0..width).map(move |x| (f64::from(x) + 0.5, f64::from(y) + 0.5)));
     let pixels: Vec<u8> = places.flat_map(|(x, y)| gradient(x, y).map(|v| v.round() as u8)).collect();
@@ -61,7 +61,7 @@ fn decoding_a_gradient_at_any_reduced_scale_or_chroma_subsampling_does_not_shift
 }
 
 #[test]
-fn image_decoded_at_reduced_scale_matches_the_full_image_averaged_over_squares_of_pixels() {
+fn jpeg_decoded_at_reduced_scale_nearly_equals_the_full_image_averaged_over_squares_of_pixels() {
     let file = peer_encoded(&photo(256, 192), (256, 192), SamplingFactor::F_2_2, |_| {});
     let full = peer_decoded(&file);
     for (scale, step) in [(Scale::ALL[0], 8), (Scale::ALL[1], 4), (Scale::ALL[3], 2)] {
@@ -79,7 +79,7 @@ fn image_decoded_at_reduced_scale_matches_the_full_image_averaged_over_squares_o
 }
 
 #[test]
-fn progressive_and_baseline_files_decode_to_the_same_pixels_at_every_scale() {
+fn progressive_and_baseline_jpeg_files_of_one_image_decode_to_the_same_pixels_at_every_scale() {
     let options = |progressive| pixaven_jpeg::Options { quality: 85, full_chroma: false, progressive };
     for size in [(100, 75), (17, 130), (3, 1)] {
         let pixels = photo(size.0, size.1);

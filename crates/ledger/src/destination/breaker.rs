@@ -23,9 +23,9 @@ pub(crate) struct Breaker {
     pub(crate) n_openings: u32,
     /// The start of the first attempt among the consecutive failures.
     pub(crate) down_since_ms: i64,
-    /// The hash of the URL path of the consecutive failures (see [`path_hash`]), if all of them have the same
-    /// URL path and could concern only this URL path. If the hash is present, webhooks to other URL paths are
-    /// sent one at a time, even during the pause.
+    /// The hash of a URL path (see [`path_hash`]), if all consecutive failures were failures of webhooks to
+    /// this URL path, and if webhooks to other URL paths of the host might still succeed. If this field is
+    /// `Some`, webhooks to other URL paths are sent one at a time, even during the pause.
     pub(crate) failed_path: Option<i64>,
 }
 

@@ -81,7 +81,7 @@ fn five_failures_open_the_circuit_breaker_and_a_delivered_probe_closes_it() {
 }
 
 #[test]
-fn a_pause_is_a_25th_of_the_time_for_which_the_receiver_has_been_down() {
+fn the_pause_of_a_circuit_breaker_is_a_25th_of_the_time_for_which_the_receiver_has_been_down() {
     let mut state = DestinationState::new(&limits());
     fail(&mut state, 5, &refused());
     let mut pauses_ms = vec![];
@@ -98,7 +98,7 @@ fn a_pause_is_a_25th_of_the_time_for_which_the_receiver_has_been_down() {
 }
 
 #[test]
-fn failures_of_webhooks_claimed_before_the_circuit_breaker_opened_do_not_extend_the_pause() {
+fn failures_of_webhooks_claimed_before_the_circuit_breaker_opened_do_not_lengthen_its_pause() {
     let mut state = DestinationState::new(&limits());
     state.record_claim(8, NOW_MS, &limits());
     let mut ends_ms = vec![];
@@ -112,7 +112,7 @@ fn failures_of_webhooks_claimed_before_the_circuit_breaker_opened_do_not_extend_
 }
 
 #[test]
-fn only_failures_that_concern_the_whole_host_count_for_the_circuit_breaker() {
+fn only_failures_that_show_that_the_receiver_is_down_count_for_its_circuit_breaker() {
     for status in [301, 400, 404, 408, 410, 429, 500, 501, 505] {
         let mut state = DestinationState::new(&limits());
         fail(&mut state, 4, &refused());
@@ -127,7 +127,7 @@ fn only_failures_that_concern_the_whole_host_count_for_the_circuit_breaker() {
 }
 
 #[test]
-fn the_circuit_breaker_knows_the_path_that_failed_until_another_path_fails() {
+fn the_circuit_breaker_remembers_the_only_url_path_that_failed_until_another_url_path_fails() {
     let unavailable = attempt(Outcome::Rejected, Some(503));
     let mut state = DestinationState::new(&limits());
     fail(&mut state, 5, &unavailable);
@@ -141,8 +141,7 @@ fn the_circuit_breaker_knows_the_path_that_failed_until_another_path_fails() {
 }
 
 #[test]
-fn a_destination_may_have_more_webhooks_at_its_address_than_the_limit_of_the_address_once_its_own_is_higher()
-{
+fn a_destination_may_exceed_the_webhook_limit_of_its_ip_address_up_to_its_own_concurrency_limit() {
     let mut state = DestinationState::new(&limits());
     assert_eq!(state.address_limit(&limits()), 64);
     state.concurrency.limit = 100;
@@ -150,7 +149,7 @@ fn a_destination_may_have_more_webhooks_at_its_address_than_the_limit_of_the_add
 }
 
 #[test]
-fn retry_after_pauses_the_destination_for_at_most_one_hour() {
+fn a_retry_after_header_pauses_its_destination_for_at_most_one_hour() {
     for (retry_after_ms, expected_ms) in [(60_000, 60_000), (i64::MAX, 3_600_000), (-5, 0), (0, 0)] {
         let mut state = DestinationState::new(&limits());
         let rejected =
@@ -164,7 +163,7 @@ fn retry_after_pauses_the_destination_for_at_most_one_hour() {
 }
 
 #[test]
-fn a_pause_is_shortened_to_the_longest_allowed_pause_after_the_clock_is_set_back() {
+fn the_pause_of_a_destination_is_cut_to_the_longest_allowed_pause_after_the_clock_is_set_back() {
     let mut state = DestinationState::new(&limits());
     let rejected = Attempt { retry_after_ms: Some(i64::MAX), ..attempt(Outcome::Rejected, Some(429)) };
     claim_and_record(&mut state, &rejected, NOW_MS);

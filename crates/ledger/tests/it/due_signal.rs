@@ -56,7 +56,7 @@ async fn a_commit_that_adds_a_due_job_or_webhook_wakes_its_waiting_driver_at_onc
 }
 
 #[tokio::test]
-async fn the_signal_for_due_jobs_is_given_again_if_a_claim_left_due_jobs() {
+async fn the_ledger_signals_again_that_jobs_are_due_if_a_claim_did_not_take_all_due_jobs() {
     let f = fresh().await;
     let mut jobs = f.ledger.jobs_due();
     f.accept(webhook()).await;
@@ -97,7 +97,7 @@ async fn a_waiting_driver_wakes_when_the_lease_of_a_job_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_waiting_driver_sleeps_at_most_one_second() {
+async fn a_driver_that_waits_for_due_jobs_wakes_after_at_most_one_second() {
     let f = fresh().await;
     let mut jobs = f.ledger.jobs_due();
     f.ledger.claim_jobs(1, LEASE_MS).await.unwrap();

@@ -48,7 +48,7 @@ fn kill_after(n: usize, directory: PathBuf) -> Vec<Uuid> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
-            "durability::child_process_that_accepts_requests_until_it_is_killed",
+            "durability::the_child_process_accepts_requests_until_the_child_process_is_killed",
             "--ignored",
             "--nocapture",
         ])
@@ -72,7 +72,7 @@ fn kill_after(n: usize, directory: PathBuf) -> Vec<Uuid> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "runs only as the child process that the test of killed processes starts"]
-async fn child_process_that_accepts_requests_until_it_is_killed() {
+async fn the_child_process_accepts_requests_until_the_child_process_is_killed() {
     let directory =
         PathBuf::from(std::env::var_os(DIRECTORY).expect("the parent process passes the directory"));
     let store = Store::Sqlite { path: directory.join("ledger.db") };

@@ -18,14 +18,14 @@ const DIRECTORY: &str = "PIXAVEN_TEST_DIRECTORY";
 const RUN_WITH_FILE_LIMIT: &str = r#"trap "" XFSZ; ulimit -f 4096; exec "$0" "$@""#;
 
 #[tokio::test]
-async fn a_write_refused_by_the_operating_system_fails_with_busy_and_the_ledger_keeps_working() {
+async fn a_write_that_the_operating_system_refuses_returns_the_error_busy_and_the_ledger_keeps_working() {
     let directory = tempfile::tempdir().unwrap();
     let output = Command::new("sh")
         .args(["-c", RUN_WITH_FILE_LIMIT])
         .arg(std::env::current_exe().unwrap())
         .args([
             "--exact",
-            "faults::child_process_that_accepts_requests_until_a_write_is_refused",
+            "faults::the_child_process_accepts_requests_until_the_operating_system_refuses_a_write",
             "--ignored",
             "--nocapture",
         ])
@@ -46,7 +46,7 @@ async fn a_write_refused_by_the_operating_system_fails_with_busy_and_the_ledger_
 
 #[tokio::test]
 #[ignore = "runs only as the child process that the test of refused writes starts"]
-async fn child_process_that_accepts_requests_until_a_write_is_refused() {
+async fn the_child_process_accepts_requests_until_the_operating_system_refuses_a_write() {
     let directory =
         PathBuf::from(std::env::var_os(DIRECTORY).expect("the parent process passes the directory"));
     let f = Fixture::open(sqlite(&directory), ()).await;

@@ -51,7 +51,7 @@ async fn fresh() -> Fixture {
 }
 
 #[tokio::test]
-async fn the_operations_of_concurrent_callers_share_few_commits() {
+async fn ledger_operations_of_concurrent_callers_are_combined_in_few_commits() {
     let f = fresh().await;
     let requests = (0..N_CALLERS).map(|_| request(f.account, webhook())).collect();
     let (answers, stats) = accept_at_once(&f, requests).await;
@@ -64,7 +64,7 @@ async fn the_operations_of_concurrent_callers_share_few_commits() {
 }
 
 #[tokio::test]
-async fn a_failed_operation_does_not_roll_back_other_operations_of_the_same_commit() {
+async fn a_failed_ledger_operation_does_not_roll_back_other_operations_of_the_same_commit() {
     let f = fresh().await;
     let requests: Vec<_> = (0..30).map(|_| request(f.account, webhook())).collect();
     let mut with_duplicates = requests.clone();

@@ -23,7 +23,7 @@ struct Names {
 }
 
 #[test]
-fn names_of_new_files_and_directories_are_flushed_before_the_ledger_is_open() {
+fn opening_a_ledger_flushes_the_names_of_new_files_and_directories_to_disk() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path().canonicalize().unwrap();
     let Some(names) = names_after_opening(&root) else { return };
@@ -33,7 +33,7 @@ fn names_of_new_files_and_directories_are_flushed_before_the_ledger_is_open() {
 }
 
 #[test]
-fn names_that_a_killed_process_may_not_have_flushed_are_flushed_at_the_next_start() {
+fn opening_an_existing_ledger_flushes_the_names_of_its_directories_to_disk_again() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path().canonicalize().unwrap();
     for _ in 0..2 {
@@ -50,7 +50,7 @@ fn names_after_opening(root: &Path) -> Option<Names> {
         .args(["-f", "-y", "-e", "trace=mkdir,mkdirat,openat,fsync", "-o"])
         .arg(&trace)
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "power_cut::opening_child_process", "--ignored"])
+        .args(["--exact", "power_cut::the_child_process_opens_a_ledger_in_a_given_directory", "--ignored"])
         .env(DIRECTORY, root.join("a").join("b"))
         .output();
     let output = match traced {
@@ -89,7 +89,7 @@ impl Names {
 
 #[tokio::test]
 #[ignore = "the child process of the other tests, which needs a directory"]
-async fn opening_child_process() {
+async fn the_child_process_opens_a_ledger_in_a_given_directory() {
     let directory = std::env::var_os(DIRECTORY).expect("the parent process passes the directory");
     let store = Store::Sqlite { path: PathBuf::from(directory).join("ledger.db") };
     drop(Ledger::open(store, Clock::manual(START_MS)).await.unwrap());

@@ -42,7 +42,7 @@ fn only_retry_waits_of_five_minutes_or_more_get_random_jitter() {
 }
 
 #[test]
-fn a_retry_after_header_lengthens_a_wait_to_at_most_the_next_scheduled_wait() {
+fn a_retry_after_header_lengthens_the_wait_for_a_retry_to_at_most_the_next_scheduled_wait() {
     let schedule = Schedule::default();
     let check = |attempt, retry_after_ms, expected_ms| {
         let due_ms = schedule.due_after(attempt, 0, NO_JITTER, Some(retry_after_ms));

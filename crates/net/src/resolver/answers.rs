@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_is_known_until_its_time_to_live_is_over() {
+    async fn a_dns_answer_stays_in_the_cache_until_its_time_to_live_is_over() {
         let answers = Answers::default();
         answers.keep("a.test", &found(1), Duration::from_secs(2));
         answers.keep("zero.test", &found(2), Duration::ZERO);
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_running_lookup_is_shared_and_is_forgotten_when_nobody_waits_for_it() {
+    async fn a_running_dns_lookup_is_shared_by_its_callers_and_is_forgotten_when_no_caller_waits() {
         let answers = Answers::default();
         let Known::Running(first) = answers.find_or_start("a.test", std::future::pending()) else {
             panic!("nothing was known about the name");
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_answer_that_expires_first_makes_room_when_all_places_are_taken() {
+    async fn a_full_cache_of_dns_answers_drops_the_answer_that_expires_first_for_a_new_answer() {
         let answers = Answers::default();
         for i in 0..=MAX_NAMES {
             answers.keep(&format!("{i}.test"), &found(1), Duration::from_secs(60 + i as u64));

@@ -92,7 +92,7 @@ mod tests {
     const REFUSED: Treatment = Treatment::Error(ResponseCode::Refused);
 
     #[tokio::test(start_paused = true)]
-    async fn the_treatment_of_the_root_decides_whose_fault_a_failed_lookup_is() {
+    async fn a_failed_dns_lookup_is_a_fault_of_the_name_servers_only_if_they_also_fail_for_the_root_domain() {
         use LookupFailure::{NameServersDown, ServerError, Unanswered};
         use Treatment::{Answered, Silence};
         for (of_name, of_root, expected) in [
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_recent_answer_to_another_lookup_makes_a_probe_superfluous() {
+    async fn no_probe_of_the_dns_root_is_sent_if_the_name_servers_recently_answered_another_lookup() {
         let liveness = Liveness::default();
         let no_probe = async { panic!("the root is not looked up") };
         liveness.note_answer();
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn failed_lookups_within_a_second_share_one_probe() {
+    async fn dns_lookups_that_fail_within_one_second_share_one_probe_of_the_dns_root() {
         let liveness = Liveness::default();
         liveness.reason_of(Treatment::Silence, ready(Treatment::Silence)).await;
         let no_probe = async { panic!("the earlier probe is still valid") };

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_search_list_is_used_before_or_after_the_name_itself_as_ndots_says() {
+    fn the_option_ndots_decides_if_a_host_name_is_tried_before_or_after_the_search_list_is_applied() {
         let service = service("nameserver 127.0.0.1\nsearch a.test b.test\noptions ndots:2", "");
         assert_eq!(candidates(&service, "x.y.z"), ["x.y.z.", "x.y.z.a.test.", "x.y.z.b.test."]);
         assert_eq!(candidates(&service, "x.y"), ["x.y.a.test.", "x.y.b.test.", "x.y."]);
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_is_no_dns_name_has_no_candidates() {
+    fn looking_up_a_host_that_is_not_a_valid_dns_name_fails_with_the_error_invalid_name() {
         let service = service_without_search();
         for host in ["a..b", &format!("{}.test", "x".repeat(64)), &"a.".repeat(128)] {
             assert_eq!(service.candidates(host), Err(LookupFailure::InvalidName), "{host}");
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn the_options_of_resolv_conf_hold_up_to_the_longest_lookup_time() {
+    fn the_options_timeout_and_attempts_of_resolv_conf_limit_a_dns_lookup_to_at_most_five_seconds() {
         for (options, limit_ms, timeout_ms) in [
             ("", 5_000, 1_666),
             ("options timeout:0 attempts:0", 1_000, 500),
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_the_hosts_file_and_reserved_names_are_not_looked_up() {
+    fn host_names_in_the_hosts_file_and_reserved_host_names_are_resolved_without_a_dns_query() {
         let service = service("nameserver 127.0.0.1", "10.1.2.3 db db.test # comment\n::7 DB.test\n");
         let addresses = |host: &str| {
             let found = service.local_addresses(host)?;

@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answers_for_two_address_families_become_one_answer() {
+    fn the_dns_answers_for_ipv4_and_ipv6_addresses_are_merged_into_one_answer() {
         use LookupFailure::{NoAddress, NoSuchName};
         let error = || Answer::Error(ResponseCode::ServFail);
         for (first, other, expected) in [

@@ -110,7 +110,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_lookup_waits_until_the_oldest_lookup_had_its_guaranteed_time() {
+    async fn a_dns_lookup_above_the_limit_waits_until_the_oldest_dns_lookup_has_run_for_its_guaranteed_time()
+    {
         let slots = Arc::new(Slots::new());
         let mut silent = fill(&slots).await;
         let (begun, oldest) = (Instant::now(), silent.remove(0));
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_lookup_that_ends_makes_room_at_once() {
+    async fn a_dns_lookup_that_ends_lets_a_waiting_dns_lookup_start_at_once() {
         let slots = Arc::new(Slots::new());
         let mut running = fill(&slots).await;
         let begun = Instant::now();
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn as_many_old_lookups_give_way_as_new_lookups_wait() {
+    async fn for_each_dns_lookup_that_waits_exactly_one_of_the_oldest_running_dns_lookups_is_ended() {
         let slots = Arc::new(Slots::new());
         let mut old = fill(&slots).await;
         let young = old.split_off(100);

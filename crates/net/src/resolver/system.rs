@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_machine_without_name_servers_asks_its_own_name_server() {
+    fn without_name_servers_in_resolv_conf_the_name_server_on_the_loopback_address_is_asked() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("resolv.conf");
         for text in [None, Some(""), Some("search a.test")] {

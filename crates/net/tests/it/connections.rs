@@ -9,7 +9,7 @@ use pixaven_testkit::script::{respond, respond_status};
 use super::{OK, RESPONSE_MAX_BYTES, error_kind, net, post};
 
 #[tokio::test]
-async fn a_connection_is_reused_for_the_next_exchange() {
+async fn a_connection_is_reused_for_the_next_http_exchange_with_the_same_server() {
     let script = [respond(OK), respond(OK), respond_status(500), respond(OK)].concat();
     let receiver = ScriptedReceiver::start(vec![script]);
     let net = net(&["127.0.0.0/8"]);
@@ -40,7 +40,7 @@ async fn a_connection_with_an_unread_response_body_is_not_reused() {
 }
 
 #[tokio::test]
-async fn a_request_on_a_closed_idle_connection_is_sent_again_on_a_new_connection() {
+async fn a_request_is_sent_again_on_a_new_connection_if_the_peer_has_closed_the_idle_connection() {
     // The receiver keeps its first connection open after the first response. When the second request arrives
     // on this connection, the receiver closes the connection.
     let receiver = ScriptedReceiver::start(vec![[respond(OK), vec![ReadRequest]].concat(), respond(OK)]);
@@ -69,7 +69,7 @@ async fn a_broken_response_on_a_reused_connection_is_an_error_and_the_request_is
 }
 
 #[tokio::test]
-async fn an_idle_connection_is_closed_within_five_seconds() {
+async fn an_idle_connection_in_the_pool_is_closed_within_five_seconds() {
     let receiver = ScriptedReceiver::start(vec![[respond(OK), vec![Hang]].concat()]);
     let net = net(&["127.0.0.0/8"]);
     assert!(post(&net, &receiver.url("/")).await.result.is_ok());

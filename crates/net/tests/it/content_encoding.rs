@@ -113,7 +113,7 @@ async fn a_compressed_document_with_too_many_decoded_bytes_is_refused() {
 }
 
 #[tokio::test]
-async fn a_document_that_expands_more_than_a_thousandfold_is_refused_if_it_exceeds_one_mebibyte() {
+async fn a_compressed_document_that_expands_over_a_thousandfold_to_over_one_mebibyte_is_refused() {
     let large = FetchLimits { max_bytes: 64 << 20, ..LIMITS };
     let zeros = vec![0; 62 << 20];
     for (encoding, body) in [

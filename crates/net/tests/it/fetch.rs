@@ -80,7 +80,7 @@ async fn a_failed_fetch_returns_the_error_kind_that_matches_the_cause() {
 }
 
 #[tokio::test]
-async fn redirects_are_followed_up_to_the_limit_of_the_fetch() {
+async fn a_fetch_follows_redirects_up_to_its_redirect_limit() {
     let net = net(&["127.0.0.0/8"]);
     let receiver = ScriptedReceiver::start(vec![
         redirect("b?c=d"),
@@ -117,7 +117,7 @@ async fn the_address_policy_applies_to_every_redirect() {
 }
 
 #[tokio::test]
-async fn a_redirect_to_another_origin_gets_neither_the_credentials_nor_the_callers_headers() {
+async fn after_a_redirect_to_another_origin_a_fetch_sends_neither_credentials_nor_headers_of_the_caller() {
     let other_origin = ScriptedReceiver::start(vec![respond(OK)]);
     let origin =
         ScriptedReceiver::start(vec![redirect("/same"), redirect(other_origin.url("/other").as_str())]);

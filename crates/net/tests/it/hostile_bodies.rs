@@ -32,7 +32,7 @@ async fn fetch(script: Vec<Action>) -> Result<usize, NetError> {
 }
 
 #[tokio::test]
-async fn an_endless_body_whose_pieces_cost_more_than_their_bytes_is_refused_before_the_deadline() {
+async fn a_fetch_of_an_endless_body_in_tiny_or_empty_pieces_is_refused_before_the_deadline() {
     let empty_gzip_member = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0";
     let empty_zstd_frame = b"\x28\xb5\x2f\xfd\x20\0\x01\0\0";
     let encoded = |coding: &str| format!("HTTP/1.1 200 OK\r\ncontent-encoding: {coding}\r\n\r\n");
@@ -49,13 +49,13 @@ async fn an_endless_body_whose_pieces_cost_more_than_their_bytes_is_refused_befo
 }
 
 #[tokio::test]
-async fn a_small_body_in_chunks_of_one_byte_is_accepted() {
+async fn a_fetch_of_a_small_body_in_chunks_of_one_byte_succeeds() {
     let body = format!("{CHUNKED}{}0\r\n\r\n", "1\r\nx\r\n".repeat(8_000));
     assert_eq!(fetch(respond(body)).await.unwrap(), 8_000);
 }
 
 #[tokio::test]
-async fn a_webhook_response_in_too_many_pieces_is_delivered_and_its_connection_is_closed() {
+async fn a_post_succeeds_and_closes_its_connection_if_the_response_body_has_too_many_pieces() {
     let receiver = ScriptedReceiver::start(vec![endless(CHUNKED, b"1\r\nx\r\n")]);
     let exchange = post(&net(&["127.0.0.0/8"]), &receiver.url("/")).await;
     assert_eq!(exchange.result.unwrap().status, 200);
@@ -63,7 +63,7 @@ async fn a_webhook_response_in_too_many_pieces_is_delivered_and_its_connection_i
 }
 
 #[tokio::test]
-async fn a_fetch_lets_other_tasks_run_after_at_most_128_pieces_of_a_body() {
+async fn a_fetch_lets_other_tasks_run_after_at_most_128_pieces_of_a_response_body() {
     let body = format!("{CHUNKED}{}0\r\n\r\n", "1\r\nx\r\n".repeat(8_000));
     let mut fetching = pin!(fetch(respond(body)));
     let mut n_polls = 0;

@@ -108,7 +108,7 @@ async fn check(cases: Vec<Case>) {
 }
 
 #[tokio::test]
-async fn an_exchange_succeeds_when_the_response_head_is_complete() {
+async fn a_post_succeeds_with_every_status_and_body_length_if_the_response_head_is_complete() {
     check(vec![
         case("a content length", respond(OK), Ok((200, "ok"))),
         case("no body", respond_with("HTTP/1.1 204 No Content", ""), Ok((204, ""))),
@@ -157,7 +157,7 @@ async fn an_exchange_succeeds_when_the_response_head_is_complete() {
 }
 
 #[tokio::test]
-async fn an_exchange_succeeds_even_when_the_response_body_is_broken() {
+async fn a_post_succeeds_if_the_response_head_is_complete_even_when_the_response_body_is_broken() {
     let chunked = "HTTP/1.1 200 OK\ntransfer-encoding: chunked";
     let gzip = "HTTP/1.1 200 OK\ncontent-encoding: gzip\ncontent-length: 4";
     let mut endless = respond_with("HTTP/1.1 200 OK\ncontent-length: 9", "ok");
@@ -176,7 +176,7 @@ async fn an_exchange_succeeds_even_when_the_response_body_is_broken() {
 }
 
 #[tokio::test]
-async fn a_response_without_a_valid_head_is_a_protocol_error_or_a_timeout() {
+async fn a_post_whose_response_has_no_valid_head_ends_with_a_protocol_error_or_a_timeout() {
     let flood =
         |head: &str, rest: &str| vec![ReadRequest, Action::send(head), Flood(rest.as_bytes().to_vec())];
     check(vec![
@@ -214,7 +214,7 @@ async fn a_response_without_a_valid_head_is_a_protocol_error_or_a_timeout() {
 }
 
 #[tokio::test]
-async fn a_response_body_is_read_until_the_size_limit_or_the_deadline() {
+async fn the_response_body_of_a_post_is_read_until_the_size_limit_or_the_deadline() {
     let net = net(&["127.0.0.0/8"]);
     let head = |length: &str| Action::send(&format!("HTTP/1.1 200 OK\r\n{length}\r\n"));
     for (name, length) in [("endless", ""), ("a gigabyte", "content-length: 1000000000\r\n")] {
@@ -260,7 +260,7 @@ async fn a_post_request_has_only_the_required_headers_and_the_permitted_headers_
 }
 
 #[tokio::test]
-async fn the_client_never_connects_to_a_forbidden_address() {
+async fn the_http_client_never_connects_to_an_address_that_the_address_policy_forbids() {
     let receiver = ScriptedReceiver::start(vec![respond(OK)]);
     let port = receiver.address.port();
     let strict = net(&[]);

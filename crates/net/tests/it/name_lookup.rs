@@ -62,7 +62,7 @@ fn receiver() -> ScriptedReceiver {
 }
 
 #[tokio::test]
-async fn healthy_names_are_reached_while_250_silent_names_are_looked_up() {
+async fn a_resolvable_host_name_is_reached_while_250_dns_lookups_of_other_names_get_no_answer() {
     let (receiver, server) = (receiver(), NameServer::silent_unless(|name| name.starts_with("healthy")));
     let net = net_with(&[&server]);
     let urls: Vec<_> = (0..250).map(|i| named(&receiver, &format!("silent-{i}.test"))).collect();
@@ -83,7 +83,7 @@ async fn healthy_names_are_reached_while_250_silent_names_are_looked_up() {
 }
 
 #[tokio::test]
-async fn a_fetch_succeeds_while_128_fetches_wait_for_silent_names() {
+async fn a_fetch_succeeds_while_128_other_fetches_wait_for_dns_lookups_that_get_no_answer() {
     let (receiver, server) = (receiver(), NameServer::silent_unless(|name| name == "healthy.test"));
     let net = net_with(&[&server]);
     let limits = FetchLimits { max_bytes: 1_000, deadline: LONG, max_redirects: 0 };
@@ -103,7 +103,7 @@ async fn a_fetch_succeeds_while_128_fetches_wait_for_silent_names() {
 }
 
 #[tokio::test]
-async fn a_name_without_an_address_and_a_failing_name_are_dns_errors() {
+async fn a_failed_lookup_of_a_host_name_is_a_dns_error_if_the_name_server_answers_for_other_names() {
     let server = NameServer::start(|question| match question.name.as_str() {
         "no-such.test" => Reply::NoSuchName,
         "no-address.test" => Reply::Addresses { addresses: Vec::new(), ttl_s: 60 },
@@ -130,7 +130,7 @@ async fn a_name_without_an_address_and_a_failing_name_are_dns_errors() {
 }
 
 #[tokio::test]
-async fn a_lookup_that_no_name_server_answers_is_local_trouble() {
+async fn a_failed_lookup_of_a_host_name_is_a_local_error_if_the_name_server_fails_for_every_name() {
     for reply in [Reply::Silence, Reply::Failure, Reply::Refusal] {
         let always = reply.clone();
         let server = NameServer::start(move |_| always.clone());
@@ -140,7 +140,7 @@ async fn a_lookup_that_no_name_server_answers_is_local_trouble() {
 }
 
 #[tokio::test]
-async fn an_exchange_whose_deadline_passes_during_the_lookup_is_no_timeout() {
+async fn a_post_whose_deadline_passes_during_its_dns_lookup_ends_with_a_dns_error_or_a_local_error() {
     let (receiver, server) = (receiver(), NameServer::silent_unless(|_| false));
     let net = net_with(&[&server]);
     let short = Duration::from_millis(50);
@@ -152,7 +152,7 @@ async fn an_exchange_whose_deadline_passes_during_the_lookup_is_no_timeout() {
 }
 
 #[tokio::test]
-async fn lookups_work_again_as_soon_as_the_name_server_answers_again() {
+async fn dns_lookups_succeed_again_as_soon_as_the_name_server_answers_again() {
     let is_down = Arc::new(AtomicBool::new(true));
     let down = Arc::clone(&is_down);
     let server = NameServer::start(move |_| match down.load(Ordering::SeqCst) {
@@ -166,7 +166,7 @@ async fn lookups_work_again_as_soon_as_the_name_server_answers_again() {
 }
 
 #[tokio::test]
-async fn every_lookup_of_a_name_that_changes_its_address_is_checked() {
+async fn the_address_policy_checks_the_result_of_every_dns_lookup_even_of_a_name_that_was_permitted_before() {
     // The first answer is permitted. Later answers name an address that is not permitted.
     let server = NameServer::start(|question| {
         let ip: IpAddr = if question.n_earlier == 0 { [127, 0, 0, 1].into() } else { [10, 0, 0, 1].into() };
@@ -182,7 +182,7 @@ async fn every_lookup_of_a_name_that_changes_its_address_is_checked() {
 }
 
 #[tokio::test]
-async fn only_the_permitted_addresses_of_a_name_are_dialled() {
+async fn connections_are_opened_only_to_those_addresses_of_a_host_name_that_the_address_policy_permits() {
     let server = NameServer::start(|_| Reply::Addresses {
         addresses: vec![[10, 0, 0, 1].into(), Ipv4Addr::LOCALHOST.into(), "fd00::1".parse().unwrap()],
         ttl_s: 60,
@@ -193,7 +193,7 @@ async fn only_the_permitted_addresses_of_a_name_are_dialled() {
 }
 
 #[tokio::test]
-async fn callers_that_look_up_the_same_name_share_one_lookup() {
+async fn callers_that_look_up_the_same_host_name_at_the_same_time_share_one_dns_lookup() {
     let (receiver, server) = (receiver(), NameServer::silent_unless(|_| true));
     let net = net_with(&[&server]);
     let outcomes = join_all((0..20).map(|_| outcome(&net, &receiver, "shared.test"))).await;
@@ -202,7 +202,7 @@ async fn callers_that_look_up_the_same_name_share_one_lookup() {
 }
 
 #[tokio::test]
-async fn an_answer_is_asked_for_again_when_its_time_to_live_is_over() {
+async fn a_host_name_is_looked_up_again_after_the_time_to_live_of_its_dns_answer_is_over() {
     let server = NameServer::start(|question| match question.name.as_str() {
         "zero.test" => Reply::Addresses { addresses: vec![Ipv4Addr::LOCALHOST.into()], ttl_s: 0 },
         "no-such.test" => Reply::NoSuchName,
@@ -232,7 +232,7 @@ fn error_or_status(exchange: Exchange) -> Result<u16, &'static str> {
 }
 
 #[tokio::test]
-async fn a_truncated_reply_is_asked_for_again_over_tcp() {
+async fn a_dns_query_whose_udp_reply_is_truncated_is_repeated_over_tcp() {
     let server = NameServer::start(|_| Reply::OnlyOverTcp(Box::new(Reply::loopback())));
     let (receiver, net) = (receiver(), net_with(&[&server]));
     assert_eq!(outcome(&net, &receiver, "long.test").await, Ok(200));
@@ -241,7 +241,7 @@ async fn a_truncated_reply_is_asked_for_again_over_tcp() {
 }
 
 #[tokio::test]
-async fn a_silent_name_server_is_skipped_when_another_one_answers() {
+async fn a_name_server_that_does_not_answer_is_skipped_when_another_name_server_answers() {
     let dead = NameServer::start(|_| Reply::Silence);
     let alive = NameServer::silent_unless(|_| true);
     let (receiver, net) = (receiver(), net_with(&[&dead, &alive]));
@@ -251,7 +251,7 @@ async fn a_silent_name_server_is_skipped_when_another_one_answers() {
 }
 
 #[tokio::test]
-async fn a_name_server_that_drops_aaaa_questions_does_not_hide_the_ipv4_address() {
+async fn a_host_name_resolves_to_its_ipv4_address_even_if_the_name_server_ignores_aaaa_queries() {
     let server = NameServer::start(|question| match question.is_ipv6 {
         true => Reply::Silence,
         false => Reply::loopback(),
@@ -261,7 +261,7 @@ async fn a_name_server_that_drops_aaaa_questions_does_not_hide_the_ipv4_address(
 }
 
 #[tokio::test]
-async fn case_trailing_dot_and_international_names_are_looked_up_in_their_dns_form() {
+async fn a_host_name_is_looked_up_in_lower_case_in_punycode_and_without_a_trailing_dot() {
     let (receiver, server) = (receiver(), NameServer::silent_unless(|_| true));
     let net = net_with(&[&server]);
     for (host, asked) in [
@@ -278,7 +278,7 @@ async fn case_trailing_dot_and_international_names_are_looked_up_in_their_dns_fo
 }
 
 #[tokio::test]
-async fn the_hosts_file_comes_before_the_dns_and_its_changes_are_noticed() {
+async fn the_hosts_file_takes_precedence_over_dns_and_is_read_again_after_it_changes() {
     let (receiver, server) = (receiver(), NameServer::start(|_| Reply::NoSuchName));
     let directory = TempDir::new().unwrap();
     let settings = ResolverSettings { name_servers: vec![server.address.into()], ..files(directory.path()) };

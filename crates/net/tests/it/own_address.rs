@@ -27,8 +27,8 @@ async fn a_public_address_of_this_machine_is_blocked_unless_it_is_allowed() {
 }
 
 #[tokio::test]
-async fn an_address_that_this_machine_gets_later_is_blocked_after_five_seconds() {
-    if !is_inside("own_address::an_address_that_this_machine_gets_later_is_blocked_after_five_seconds") {
+async fn an_ip_address_newly_assigned_to_this_machine_is_blocked_after_five_seconds() {
+    if !is_inside("own_address::an_ip_address_newly_assigned_to_this_machine_is_blocked_after_five_seconds") {
         return;
     }
     run("ip link set lo up");

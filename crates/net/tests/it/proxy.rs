@@ -47,7 +47,7 @@ async fn the_connect_request_to_the_proxy_names_the_checked_ip_address() {
 }
 
 #[tokio::test]
-async fn a_tunnel_through_a_proxy_is_reused_for_the_next_exchange() {
+async fn a_tunnel_through_a_proxy_is_reused_for_the_next_request() {
     let proxy = ForwardProxy::start(vec![]);
     let receiver = ScriptedReceiver::start(vec![[respond(OK), respond(OK)].concat()]);
     let net = net_with_proxy(&proxy.url(), &["127.0.0.0/8"], None);
@@ -71,7 +71,7 @@ async fn a_forbidden_address_is_not_reached_through_a_proxy() {
 }
 
 #[tokio::test]
-async fn the_response_to_a_refused_connect_request_decides_whether_proxy_or_peer_is_at_fault() {
+async fn the_answer_of_a_proxy_to_connect_decides_whether_the_proxy_or_the_peer_is_at_fault() {
     for (name, action, expected) in [
         (
             "demands credentials",

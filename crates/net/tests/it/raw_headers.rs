@@ -33,7 +33,7 @@ async fn a_redirect_location_in_raw_utf8_or_latin1_is_followed_with_the_same_byt
 }
 
 #[tokio::test]
-async fn a_file_name_header_in_raw_utf8_or_latin1_is_decoded() {
+async fn a_file_name_in_a_content_disposition_header_in_raw_utf8_or_latin1_is_decoded() {
     let net = net(&["127.0.0.0/8"]);
     for name in ["caf\u{e9}.png".as_bytes(), b"caf\xe9.png"] {
         let head = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-disposition: attachment; filename=\"";

@@ -81,7 +81,7 @@ async fn a_certificate_for_an_ip_address_is_accepted_when_the_url_names_this_add
 }
 
 #[tokio::test]
-async fn an_https_request_to_a_peer_without_tls_returns_the_matching_error_kind() {
+async fn an_https_request_to_a_peer_without_tls_ends_with_a_tls_error_or_a_timeout() {
     let net = net_with_trust(&CertificateAuthority::new());
     for (name, script, expected) in [
         ("plain HTTP", vec![Action::ReadByte, Action::Send(OK.into()), Action::Hang], "tls"),

@@ -93,7 +93,7 @@ async fn the_error_of_a_failed_tls_handshake_names_the_reason() {
 }
 
 #[tokio::test]
-async fn the_error_of_a_handshake_with_a_host_that_lacks_current_tls_names_the_reason() {
+async fn the_error_of_a_handshake_with_a_host_that_speaks_only_old_tls_or_no_tls_names_the_reason() {
     let net = net_with_file(CertificateAuthority::new().pem_file());
     let protocol_version_alert = vec![21, 3, 1, 0, 2, 2, 70];
     let receiver = ScriptedReceiver::start(vec![vec![

@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_of_api_errors_has_every_kind_once_with_a_4xx_or_5xx_status() {
+    fn the_table_of_api_errors_has_every_error_kind_exactly_once_and_with_a_4xx_or_5xx_status() {
         let names: HashSet<String> = ErrorKind::ALL.iter().map(|kind| format!("{kind:?}")).collect();
         assert_eq!(names.len(), ErrorKind::ALL.len());
         for kind in ErrorKind::ALL {
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_the_expected_wait_in_whole_seconds_from_1_to_600() {
+    fn the_header_retry_after_holds_the_expected_wait_in_whole_seconds_at_least_1_and_at_most_600() {
         let after = |ms| {
             ApiError::new(ErrorKind::Overloaded, "").retry_after(Duration::from_millis(ms)).retry_after_s()
         };
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn the_message_of_an_internal_error_does_not_contain_its_cause() {
+    fn the_message_of_an_internal_error_does_not_contain_the_cause_of_the_error() {
         let error = ApiError::internal("table webhooks is gone");
         assert!(!error.to_string().contains("webhooks"));
         assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("table webhooks is gone"));

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn download_links_begin_only_with_an_allowed_host() {
+    fn a_download_url_contains_the_host_header_of_the_request_only_if_this_host_is_allowed() {
         let default = links("127.0.0.1:8080", &[], None, false);
         for allowed in [
             "127.0.0.1:8080",
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn links_of_a_server_on_all_addresses_contain_the_host_header_or_the_first_configured_host() {
+    fn a_server_that_listens_on_all_addresses_builds_urls_with_the_host_header_or_a_configured_host() {
         assert_eq!(link(&links("0.0.0.0:80", &[], None, false), "any.example:81"), "http://any.example:81");
         let configured = links("[::]:80", &["a.example", "b.example"], None, false);
         assert_eq!(link(&configured, "b.example:80"), "http://b.example:80");

@@ -1,6 +1,6 @@
 //! The body of a request, which the handler and the middleware share. After the handler has refused a
-//! request, the middleware discards the rest of the body if it is small, and closes the connection if it is
-//! not.
+//! request, the middleware discards the rest of the body if it is small. If the body is not small, the
+//! middleware answers at once, and `listener/lingering.rs` closes the connection after the answer.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,14 +38,15 @@ impl RequestBody {
     /// Discards the rest of the body of a refused request, but at most [`DISCARD_BYTES`] and for at most
     /// [`DISCARD_TIME`]. Returns whether the body was read to its end.
     ///
-    /// If the client has sent `Expect: 100-continue` and still waits for status 100, the body is not read,
+    /// If the declared length of the rest is larger, nothing is read, so that the client gets its answer at once.
+    /// If the client has sent `Expect: 100-continue` and still waits for status 100, nothing is read either,
     /// because hyper would send this status at the first read.
     pub(super) async fn discard(mut self, expects_continue: bool) -> bool {
-        let (is_begun, is_ended) = {
+        let (is_begun, is_ended, n_declared) = {
             let state = self.state();
-            (state.is_begun, state.is_ended)
+            (state.is_begun, state.is_ended, state.body.size_hint().lower())
         };
-        if is_ended || (expects_continue && !is_begun) {
+        if is_ended || (expects_continue && !is_begun) || n_declared > DISCARD_BYTES as u64 {
             return is_ended;
         }
         let mut n_bytes = 0;

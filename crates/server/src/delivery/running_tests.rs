@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_account_cannot_occupy_all_places_for_concurrent_test_notifications() {
+    fn one_account_can_run_only_a_part_of_the_concurrent_test_notifications_that_the_server_allows() {
         let tests = RunningTests::default();
         let [first, second, third] = [1, 2, 3];
         let of_first: Vec<_> = (0..MAX_TESTS_PER_ACCOUNT).map(|_| tests.begin(first)).collect();

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_signing_secrets_are_refused_and_debug_output_hides_secrets() {
+    fn a_malformed_signing_secret_is_refused_and_debug_output_never_shows_a_signing_secret() {
         for text in [
             "",
             "whsec_",

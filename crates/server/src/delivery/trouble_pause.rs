@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_second_proxy_failure_during_a_pause_does_not_begin_a_new_pause() {
+    async fn a_second_proxy_failure_during_a_pause_of_the_dispatcher_does_not_begin_a_new_pause() {
         let (pause, begun) = (TroublePause::new(), Instant::now());
         pause.wait().await;
         assert_eq!(begun.elapsed(), Duration::ZERO);
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_proxy_failure_for_one_receiver_begins_no_pause_while_other_receivers_respond() {
+    async fn a_proxy_failure_for_one_receiver_does_not_pause_the_dispatcher_while_other_receivers_answer() {
         let pause = TroublePause::new();
         for _ in 0..3 {
             pause.note_answer();
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn failures_of_this_machine_pause_the_dispatcher_when_no_receiver_answers_among_them() {
+    async fn several_failures_of_this_machine_pause_the_dispatcher_if_no_receiver_answers_in_between() {
         let pause = TroublePause::new();
         for _ in 0..3 {
             for _ in 1..N_LOCAL_FAILURES {

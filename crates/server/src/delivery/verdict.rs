@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn only_status_2xx_delivers_a_webhook_and_only_status_410_prevents_a_retry() {
+    fn status_2xx_delivers_a_webhook_status_410_makes_it_failed_and_any_other_status_means_a_retry() {
         for status in [200, 201, 202, 204, 206, 299] {
             assert_eq!(outcome(&answer(status, None)).unwrap(), Outcome::Delivered, "{status}");
             assert_eq!(check(&answer(status, None), 1, false, Some(0)), Disposition::Delivered, "{status}");
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_webhook_fails_if_no_retry_is_left_or_no_retry_is_allowed() {
+    fn a_webhook_becomes_failed_after_a_failed_attempt_if_no_retry_is_left_or_allowed() {
         let refused = Err(NetError::BlockedAddress { rule: BlockedBy::Address, is_terse: false });
         assert_eq!(check(&refused, 9, true, None), retry(24 * 3_600_000));
         assert_eq!(check(&refused, 10, true, None), failed(FailureReason::RetriesExhausted));

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn only_a_long_computation_leaves_the_thread_of_its_caller() {
+    async fn only_a_computation_over_many_bytes_runs_on_a_blocking_thread_instead_of_the_calling_thread() {
         let threads = BlockingThreads::new(1);
         let here = thread::current().id();
         for (n_bytes, stays) in [(SHORT_BYTES, true), (SHORT_BYTES + 1, false), (usize::MAX, false)] {
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_computation_that_panics_is_an_error_and_returns_its_permit() {
+    async fn a_panic_in_a_computation_on_a_blocking_thread_is_returned_as_an_error_and_frees_the_permit() {
         let threads = BlockingThreads::new(1);
         let panicked = threads.run(usize::MAX, || panic!("on purpose")).await;
         assert!(panicked.is_err());

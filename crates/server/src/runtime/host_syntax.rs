@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_is_a_name_or_an_ip_address_with_an_optional_port() {
+    fn a_valid_host_is_a_host_name_or_an_ip_address_with_or_without_a_port() {
         for valid in ["a", "a.b-c_d:80", "127.0.0.1:8080", "[::1]", "[::1]:443", "API.pixaven.com"] {
             assert!(is_valid(valid), "{valid}");
         }

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pause_after_local_trouble_is_between_one_and_two_seconds() {
+    fn the_pause_after_a_fault_of_this_machine_or_its_proxy_is_between_one_and_two_seconds() {
         assert_eq!(local_trouble_pause_ms(0.0), 1_000);
         assert_eq!(local_trouble_pause_ms(0.5), 1_500);
         assert!(local_trouble_pause_ms(0.999_999) <= 2_000);

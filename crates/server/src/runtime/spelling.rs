@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_known_word_similar_to_the_unknown_word_is_suggested() {
+    fn a_known_word_is_suggested_for_an_unknown_word_only_if_both_words_are_similar() {
         let known = ["width", "height", "mode"];
         for (word, expected) in [
             ("widht", Some("width")),

@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_base_62_digit_is_equally_likely() {
+    fn every_digit_is_equally_likely_in_a_random_base_62_text() {
         // The test generates 31 texts of 32 digits. These texts use 31 × 32 = 4 × 248 bytes, so each of the
         // 248 accepted byte values is used exactly four times.
         let mut source = (0..248_u8).cycle();
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn random_bytes_of_248_or_more_are_not_used_for_base_62_digits() {
+    fn random_bytes_with_values_from_248_to_255_are_not_used_for_base_62_digits() {
         let mut rounds = [255_u8, 248, 247].into_iter();
         let text = from_entropy(32, |bytes| {
             bytes.fill(rounds.next().expect("the third round is usable"));

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_memory_reservation_larger_than_the_budget_takes_the_whole_budget() {
+    async fn a_memory_reservation_larger_than_the_memory_budget_takes_the_whole_memory_budget() {
         let budget = MemoryBudget::new(2048);
         let mut huge = budget.reserve();
         huge.grow_when_free(1 << 20).await;
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_counts_until_its_last_clone_is_dropped_even_if_the_budget_was_used_up() {
+    fn a_result_uses_the_memory_budget_until_its_last_clone_is_dropped_even_if_it_exceeded_the_budget() {
         let budget = MemoryBudget::new(4096);
         let mut input = budget.reserve();
         input.resize(3072).expect("the budget is unused");

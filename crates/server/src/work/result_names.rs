@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_documented_result_id_yields_the_documented_download_path() {
+    fn the_download_url_of_a_result_has_the_form_that_the_documentation_shows() {
         let id =
             Uuid::try_parse("9fccf4b5-cfab-4e92-9276-5d2028fcb6a0").expect("the id of the documentation");
         let expected = "http://h/dl/9f/cc/f4/b5/cfab-4e92-9276-5d2028fcb6a0/image.jpg";

@@ -35,7 +35,7 @@ async fn webhook(app: &TestApp, id: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_image_of_the_documented_example_is_fetched_processed_and_announced_by_a_webhook() {
+async fn a_fetch_as_in_the_documentation_processes_the_image_and_sends_the_result_in_a_webhook() {
     let app = TestApp::start().await;
     let origin = ImageOrigin::start(documented_jpeg().into()).await.expect("the machine has a free port");
     let receiver = ScriptedReceiver::start(vec![respond_status(204)]);
@@ -122,7 +122,7 @@ async fn the_delay_of_a_webhook_starts_when_the_image_has_been_processed() {
 }
 
 #[tokio::test]
-async fn a_webhook_that_is_weeks_overdue_is_still_sent() {
+async fn a_webhook_that_was_never_attempted_is_still_sent_weeks_after_its_due_time() {
     let app = TestApp::start().await;
     let receiver = ScriptedReceiver::start(vec![respond_status(204)]);
     let spec = json!({ "webhook": { "url": receiver.url("/").as_str(), "delay": 604_800 } });
@@ -153,7 +153,7 @@ async fn a_webhook_is_also_sent_if_the_image_cannot_be_processed() {
 }
 
 #[tokio::test]
-async fn unreachable_and_forbidden_image_hosts_get_the_same_error_if_network_terse_is_true() {
+async fn the_errors_for_an_unreachable_and_a_forbidden_image_host_are_equal_if_network_terse_is_true() {
     let app = TestApp::start_with(&[("network.allow", "127.0.0.1/32"), ("network.terse", "true")]).await;
     let closed = ClosedPort::reserve();
     let mut messages = Vec::new();
@@ -173,7 +173,7 @@ async fn unreachable_and_forbidden_image_hosts_get_the_same_error_if_network_ter
 }
 
 #[tokio::test]
-async fn a_job_whose_worker_is_killed_twice_fails_and_sends_a_webhook() {
+async fn a_job_whose_image_worker_is_killed_twice_fails_and_sends_a_webhook_about_the_error() {
     let app = TestApp::start().await;
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let webhook = json!({"url": format!("http://{}/", receiver.address)});
@@ -225,7 +225,7 @@ async fn the_sweep_removes_an_input_file_that_belongs_to_no_accepted_request() {
 }
 
 #[tokio::test]
-async fn the_sweep_removes_only_files_that_a_crash_left_unfinished() {
+async fn the_sweep_removes_files_that_a_crash_left_unfinished_and_keeps_complete_files() {
     let app = TestApp::start().await;
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let spec = json!({"webhook": {"url": format!("http://{}/", receiver.address)}});
@@ -301,7 +301,7 @@ fn stored_spec(app: &TestApp) -> String {
 }
 
 #[tokio::test]
-async fn the_ledger_keeps_no_secret_of_a_request_whose_job_has_ended() {
+async fn the_stored_json_of_a_request_contains_no_secret_after_the_job_has_ended() {
     let app = TestApp::start().await;
     let origin = ImageOrigin::start(documented_jpeg().into()).await.expect("the machine has a free port");
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);

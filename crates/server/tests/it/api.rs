@@ -201,7 +201,7 @@ async fn a_multipart_body_with_an_overlong_preamble_or_part_head_is_refused() {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_no_response_is_disconnected() {
+async fn a_client_that_does_not_read_the_responses_is_disconnected_after_the_write_timeout() {
     let settings = [("server.max_connections", "1"), ("server.write_timeout_s", "1")];
     let app = TestApp::start_with(&settings).await;
     let address = app.address;
@@ -249,7 +249,7 @@ async fn healthz_and_readyz_respond_with_200() {
 }
 
 #[tokio::test]
-async fn readyz_with_verbose_lists_the_restrictions_of_image_workers_that_the_kernel_lacks() {
+async fn readyz_with_verbose_lists_the_sandbox_restrictions_that_the_kernel_cannot_enforce() {
     let app = TestApp::start().await;
     let checks = send(app.address, "GET", "/readyz?verbose", &[], b"").await.json()["checks"].clone();
     assert_eq!((&checks["ledger"], &checks["image_workers"]["alive"]), (&json!("writable"), &json!(1)));

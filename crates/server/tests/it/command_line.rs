@@ -134,7 +134,7 @@ async fn the_command_line_adds_lists_and_removes_watermarks_while_the_server_run
 }
 
 #[tokio::test]
-async fn the_command_line_receives_shows_resends_and_cancels_webhooks() {
+async fn commands_of_pixaven_receive_show_resend_and_cancel_webhooks() {
     let directory = temporary_directory();
     let server = RunningBinary::serve(directory.path(), &["--allow-network", "127.0.0.0/8"]).await;
     let application = ScriptedReceiver::start(vec![respond_status(204)]);
@@ -290,7 +290,7 @@ async fn a_server_with_a_broken_certificate_fails_to_start_and_creates_no_data_d
 }
 
 #[tokio::test]
-async fn doctor_succeeds_with_a_writable_data_directory_and_fails_without_one() {
+async fn the_command_pixaven_doctor_succeeds_only_if_the_data_directory_can_be_written() {
     let directory = temporary_directory();
     let (succeeded, text, _) = run(directory.path(), &["doctor"], &[]).await;
     assert!(succeeded, "{text}");

@@ -62,7 +62,7 @@ async fn begin_upload(app: &TestApp, stream: &mut TcpStream, image: &[u8], data:
 }
 
 #[tokio::test]
-async fn a_new_connection_closes_the_one_that_has_been_idle_for_the_longest_time() {
+async fn a_new_connection_at_the_connection_limit_makes_the_server_close_the_longest_idle_connection() {
     let app = TestApp::start_with(&[("server.max_connections", "2")]).await;
     let mut used = connect(app.address).await;
     assert!(is_served(&mut used).await);
@@ -79,7 +79,7 @@ async fn a_new_connection_closes_the_one_that_has_been_idle_for_the_longest_time
 }
 
 #[tokio::test]
-async fn a_connection_with_an_incomplete_head_is_idle() {
+async fn a_connection_with_an_incomplete_request_head_counts_as_idle_and_is_closed_for_a_new_connection() {
     let app = TestApp::start_with(&[("server.max_connections", "1")]).await;
     let mut slow = connect(app.address).await;
     slow.write_all(b"GET /healthz HTTP/1.1\r\nHost:").await.expect("the server reads");
@@ -89,7 +89,7 @@ async fn a_connection_with_an_incomplete_head_is_idle() {
 }
 
 #[tokio::test]
-async fn a_new_connection_waits_while_all_others_have_a_request() {
+async fn a_new_connection_at_the_connection_limit_waits_while_every_other_connection_has_a_request() {
     let app = TestApp::start_with(&[("server.max_connections", "1")]).await;
     let mut busy = connect(app.address).await;
     let last = begin_upload(&app, &mut busy, &test_image(4, 4, Format::Png), "{}").await;
@@ -105,7 +105,7 @@ async fn a_new_connection_waits_while_all_others_have_a_request() {
 }
 
 #[tokio::test]
-async fn a_connection_whose_response_is_still_being_sent_is_not_closed_for_a_new_one() {
+async fn a_connection_whose_response_is_still_being_sent_is_not_closed_for_a_new_connection() {
     let app = TestApp::start_with(&[("server.max_connections", "1")]).await;
     let mut slow = connect(app.address).await;
     let data = r#"{"resize": {"mode": "exact", "width": 3000, "height": 3000}, "output": {"format": "bmp"},
@@ -125,7 +125,7 @@ async fn a_connection_whose_response_is_still_being_sent_is_not_closed_for_a_new
 }
 
 #[tokio::test]
-async fn a_client_at_its_limit_closes_its_oldest_idle_connection_and_is_refused_if_all_are_busy() {
+async fn a_client_above_its_connection_limit_loses_an_idle_connection_or_is_refused_if_none_is_idle() {
     let settings = [("server.max_connections_per_address", "2"), ("server.trusted_proxies", "192.0.2.0/24")];
     let app = TestApp::start_with(&settings).await;
     let [mut first, mut second] = [connect(app.address).await, connect(app.address).await];
@@ -142,7 +142,7 @@ async fn a_client_at_its_limit_closes_its_oldest_idle_connection_and_is_refused_
 }
 
 #[tokio::test]
-async fn a_reverse_proxy_on_the_same_machine_has_no_limit_of_its_own() {
+async fn a_reverse_proxy_on_the_same_machine_may_open_more_connections_than_the_limit_per_client() {
     let app = TestApp::start_with(&[("server.max_connections_per_address", "1")]).await;
     let [mut first, mut second] = [connect(app.address).await, connect(app.address).await];
     assert!(is_served(&mut first).await && is_served(&mut second).await && is_served(&mut first).await);

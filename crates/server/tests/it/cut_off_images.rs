@@ -21,7 +21,7 @@ fn text(value: &Value) -> &str {
 }
 
 #[tokio::test]
-async fn cut_off_image_is_refused_with_its_own_error_word_and_the_name_of_the_setting() {
+async fn a_cut_off_image_is_refused_with_the_error_image_truncated_and_the_name_of_the_setting_for_it() {
     let app = TestApp::start().await;
     let response = app.upload("a.bmp", &cut_bmp(40), &json!({})).await;
     let body = response.json();
@@ -34,7 +34,7 @@ async fn cut_off_image_is_refused_with_its_own_error_word_and_the_name_of_the_se
 }
 
 #[tokio::test]
-async fn cut_off_image_is_accepted_with_a_warning_if_the_setting_says_so() {
+async fn a_cut_off_image_is_accepted_with_a_warning_if_the_setting_input_truncated_is_warn() {
     let app = TestApp::start_with(&[("input.truncated", "warn")]).await;
     let response = app.upload("a.bmp", &cut_bmp(40), &json!({})).await;
     let body = response.json();
@@ -43,7 +43,7 @@ async fn cut_off_image_is_accepted_with_a_warning_if_the_setting_says_so() {
 }
 
 #[tokio::test]
-async fn jpeg_that_only_lacks_its_end_marker_is_accepted() {
+async fn a_jpeg_file_that_lacks_only_its_end_marker_is_accepted() {
     let app = TestApp::start().await;
     let whole = documented_jpeg();
     let response = app.upload("a.jpg", &whole[..whole.len() - 2], &json!({})).await;
@@ -51,7 +51,7 @@ async fn jpeg_that_only_lacks_its_end_marker_is_accepted() {
 }
 
 #[tokio::test]
-async fn cut_off_watermark_is_refused_when_it_is_stored() {
+async fn the_upload_of_a_cut_off_watermark_file_is_refused() {
     let app = TestApp::start().await;
     let body = multipart::file_only("logo", &cut_bmp(40));
     let headers = [("Content-Type", multipart::CONTENT_TYPE)];
@@ -60,7 +60,7 @@ async fn cut_off_watermark_is_refused_when_it_is_stored() {
 }
 
 #[tokio::test]
-async fn process_command_obeys_the_setting_for_cut_off_images() {
+async fn the_command_pixaven_process_accepts_cut_off_images_only_if_input_truncated_is_warn() {
     let dir = tempfile::tempdir().expect("a temporary directory can be created");
     std::fs::write(dir.path().join("cut.bmp"), cut_bmp(40)).expect("the directory is writable");
     let (succeeded, _, error) = run(dir.path(), &["process", "cut.bmp", "--out", "o"], &[]).await;

@@ -53,8 +53,8 @@ async fn assert_delivered(app: &TestApp, id: &str) {
 }
 
 #[tokio::test]
-async fn a_webhook_and_a_fetch_without_a_route_are_postponed() {
-    if !is_inside("dead_network::a_webhook_and_a_fetch_without_a_route_are_postponed") {
+async fn a_webhook_and_a_fetch_are_postponed_while_no_network_route_exists() {
+    if !is_inside("dead_network::a_webhook_and_a_fetch_are_postponed_while_no_network_route_exists") {
         return;
     }
     run("ip link set lo up");
@@ -108,8 +108,9 @@ async fn webhooks_are_delivered_within_three_seconds_after_the_network_was_down_
 }
 
 #[tokio::test]
-async fn a_webhook_to_a_name_is_postponed_while_the_network_drops_every_packet() {
-    if !is_inside("dead_network::a_webhook_to_a_name_is_postponed_while_the_network_drops_every_packet") {
+async fn a_webhook_to_a_host_name_is_postponed_while_the_network_drops_every_packet() {
+    if !is_inside("dead_network::a_webhook_to_a_host_name_is_postponed_while_the_network_drops_every_packet")
+    {
         return;
     }
     run("ip link set lo up");

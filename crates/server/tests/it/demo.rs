@@ -12,7 +12,7 @@ fn demo(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn a_successful_demo_prints_the_expected_texts_and_does_not_delete_its_pictures() {
+fn the_command_pixaven_demo_prints_the_expected_texts_and_keeps_its_pictures_on_disk() {
     let output = demo(&[]);
     let shown = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{shown}{}", String::from_utf8_lossy(&output.stderr));
@@ -33,7 +33,7 @@ fn a_successful_demo_prints_the_expected_texts_and_does_not_delete_its_pictures(
 }
 
 #[test]
-fn a_failing_demo_names_the_failed_step_and_exits_with_an_error() {
+fn the_command_pixaven_demo_names_a_failed_step_and_exits_with_an_error() {
     let output = demo(&["--image", env!("CARGO_MANIFEST_PATH")]);
     let reason = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && reason.contains("1. an image in, a webhook out"), "{reason}");

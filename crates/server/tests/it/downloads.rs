@@ -40,7 +40,7 @@ async fn check_ranges_and_conditions(app: &TestApp, image: &[u8]) {
 }
 
 #[tokio::test]
-async fn an_expired_result_is_not_found_and_its_file_is_removed_by_the_sweep() {
+async fn the_download_of_an_expired_result_gets_a_404_and_the_sweep_removes_the_result_file() {
     let app = TestApp::start().await;
     let mut urls = vec![];
     for image in [test_image(200, 150, Format::Png), test_image(40, 30, Format::Png)] {

@@ -36,7 +36,7 @@ async fn a_fetch_from_a_hostile_origin_ends_with_the_error_that_names_the_cause(
 }
 
 #[tokio::test]
-async fn the_error_of_an_origin_that_sends_chunks_of_one_byte_names_the_limit() {
+async fn the_error_for_a_fetch_whose_origin_sends_one_byte_chunks_names_the_limit_on_small_chunks() {
     let app = TestApp::start().await;
     let origins = hostile_origins::all(&CertificateAuthority::new());
     let origin = origins.into_iter().find(|origin| origin.name == "chunks of one byte").expect("it exists");
@@ -72,7 +72,7 @@ async fn send_byte_by_byte(app: &TestApp, path: &str, content_type: &str, body: 
 }
 
 #[tokio::test]
-async fn a_request_body_in_too_many_tiny_chunks_is_refused_on_every_path_that_reads_a_body() {
+async fn a_request_body_in_too_many_tiny_chunks_is_refused_by_every_endpoint_that_reads_a_body() {
     let app = TestApp::start().await;
     let spaces = " ".repeat(9_000);
     let upload = multipart::upload("a.png", &test_image(8, 8, Format::Png), &spaces);
@@ -93,7 +93,7 @@ async fn a_request_body_in_too_many_tiny_chunks_is_refused_on_every_path_that_re
 }
 
 #[tokio::test]
-async fn the_memory_of_requests_and_results_is_free_again_after_the_answers() {
+async fn the_whole_memory_budget_is_free_again_after_all_requests_have_been_answered() {
     let settings = [("images.queue_bytes", "4194304"), ("limits.body_bytes", "4194304")];
     let app = TestApp::start_with(&settings).await;
     let image = test_image(64, 64, Format::Png);

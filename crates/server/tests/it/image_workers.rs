@@ -11,7 +11,7 @@ use crate::test_app::TestApp;
 use crate::test_images::{documented_jpeg, test_image};
 
 #[tokio::test]
-async fn an_idle_worker_that_is_killed_is_replaced() {
+async fn an_idle_image_worker_that_is_killed_is_replaced_by_a_new_image_worker() {
     let app = TestApp::start().await;
     for pid in app.pipeline.sandbox.idle_pids() {
         kill(pid);
@@ -28,7 +28,7 @@ pub(crate) fn heavy_request() -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn an_image_that_exceeds_the_time_limit_fails_only_its_own_request() {
+async fn a_request_whose_image_exceeds_the_time_limit_fails_and_the_next_request_succeeds() {
     let app = TestApp::start_with(&[("images.wall_s", "1")]).await;
     let mut spec = heavy_request();
     spec["resize"]["width"] = json!(9000);
@@ -40,7 +40,7 @@ async fn an_image_that_exceeds_the_time_limit_fails_only_its_own_request() {
 }
 
 #[tokio::test]
-async fn a_job_does_not_fail_at_its_time_limit_while_its_worker_uses_cpu_time() {
+async fn a_job_may_run_longer_than_the_wall_clock_limit_while_its_image_worker_uses_cpu_time() {
     let app = TestApp::start_with(&[("images.wall_s", "1"), ("images.memory_bytes", "4294967296")]).await;
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let mut spec = heavy_request();
@@ -52,7 +52,7 @@ async fn a_job_does_not_fail_at_its_time_limit_while_its_worker_uses_cpu_time() 
 }
 
 #[tokio::test]
-async fn a_job_fails_at_its_time_limit_if_its_worker_uses_no_cpu_time() {
+async fn a_job_fails_at_the_wall_clock_limit_if_its_image_worker_uses_no_cpu_time() {
     let app = TestApp::start_with(&[("images.wall_s", "1")]).await;
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let spec = json!({ "webhook": { "url": receiver.url("/").as_str() } });
@@ -65,7 +65,7 @@ async fn a_job_fails_at_its_time_limit_if_its_worker_uses_no_cpu_time() {
 }
 
 #[tokio::test]
-async fn an_image_that_exceeds_the_memory_limit_fails_only_its_own_request() {
+async fn a_request_whose_image_exceeds_the_memory_limit_fails_and_the_next_request_succeeds() {
     let app = TestApp::start_with(&[("images.memory_bytes", "67108864")]).await;
     let response = app.upload("small.jpg", &documented_jpeg(), &heavy_request()).await;
     assert_eq!(
@@ -79,7 +79,7 @@ async fn an_image_that_exceeds_the_memory_limit_fails_only_its_own_request() {
 }
 
 #[tokio::test]
-async fn the_image_buffers_that_a_worker_keeps_do_not_make_a_later_image_fail() {
+async fn buffers_that_an_image_worker_keeps_do_not_make_a_later_image_exceed_the_memory_limit() {
     // Each image needs more than half of the memory limit. A worker keeps the buffers of one image in memory
     // and uses them again for the next image.
     let app = TestApp::start_with(&[("images.memory_bytes", "268435456")]).await;
@@ -91,7 +91,7 @@ async fn the_image_buffers_that_a_worker_keeps_do_not_make_a_later_image_fail() 
 }
 
 #[tokio::test]
-async fn a_request_that_finds_the_worker_queue_full_is_refused_with_503_and_retry_after() {
+async fn a_request_is_refused_with_503_and_retry_after_if_the_queue_for_image_workers_is_full() {
     let app = TestApp::start_with(&[("images.queue_count", "1")]).await;
     let (image, spec) = (documented_jpeg(), heavy_request());
     let calls = (0..6).map(|_| app.upload("small.jpg", &image, &spec));

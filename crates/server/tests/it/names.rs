@@ -34,7 +34,7 @@ async fn webhook(app: &TestApp, id: &str) -> Value {
 }
 
 #[tokio::test]
-async fn webhooks_to_healthy_names_are_delivered_while_250_silent_names_are_looked_up() {
+async fn webhooks_to_resolvable_host_names_are_delivered_while_250_dns_lookups_get_no_answer() {
     let names = NameServer::silent_unless(|name| name.starts_with("healthy"));
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let app = app_with(&names).await;
@@ -68,7 +68,7 @@ async fn webhooks_to_healthy_names_are_delivered_while_250_silent_names_are_look
 }
 
 #[tokio::test]
-async fn webhooks_use_up_no_attempt_while_no_name_server_works() {
+async fn a_webhook_to_a_host_name_uses_up_no_attempt_while_no_dns_lookup_succeeds() {
     for reply in [Reply::Silence, Reply::Failure] {
         let always = reply.clone();
         let names = NameServer::start(move |_| always.clone());

@@ -26,7 +26,7 @@ async fn outcomes(app: &TestApp, url: &str) -> [String; 3] {
 }
 
 #[tokio::test]
-async fn a_host_in_network_deny_is_blocked_for_images_watermarks_and_webhooks() {
+async fn a_host_in_the_setting_network_deny_is_blocked_for_images_watermarks_and_webhooks() {
     let receiver = ScriptedReceiver::start(vec![respond_status(404)]);
     let port = receiver.address.port();
     let app = TestApp::start_with(&[("network.deny", "localhost, 127.0.0.9")]).await;
@@ -48,7 +48,7 @@ async fn a_database_port_of_a_public_address_is_blocked_for_images_watermarks_an
 }
 
 #[test]
-fn the_default_ports_are_80_443_and_all_ports_from_1024_except_those_of_internal_services() {
+fn by_default_connections_are_permitted_to_ports_80_443_and_from_1024_except_ports_of_internal_services() {
     let ports = Config::with(&[]).unwrap().network.ports;
     for port in [80, 443, 1024, 3000, 4000, 8000, 8080, 8443, 9000, 9443, 50_000, 65_535] {
         assert!(ports.permit(port), "{port}");
@@ -82,7 +82,7 @@ fn an_invalid_network_rule_is_refused_with_an_error_that_names_the_setting_and_t
 }
 
 #[tokio::test]
-async fn the_error_about_a_blocked_address_names_the_setting_unless_network_terse_is_true() {
+async fn the_error_about_a_blocked_address_names_the_blocking_setting_unless_network_terse_is_true() {
     let policy = "the address policy of this server forbids a connection to the host: ";
     let closed = "the host could not be reached";
     for (terse, url, expected) in [

@@ -164,7 +164,7 @@ async fn each_official_client_that_requests_a_binary_response_gets_the_image_as_
 }
 
 #[tokio::test]
-async fn an_error_before_the_json_is_parsed_is_sent_in_headers_if_a_header_requests_a_binary_response() {
+async fn an_error_before_json_parsing_is_sent_in_headers_if_a_request_header_wants_a_binary_response() {
     let app = TestApp::start_with(&[("limits.body_bytes", "2000")]).await;
     for header in ["X-Pixaven-Binary", "X-Pixavwn-Binary"] {
         let binary = [(header, "1")];
@@ -193,7 +193,7 @@ async fn a_byte_order_mark_and_an_empty_list_in_the_json_of_the_php_client_are_a
 }
 
 #[tokio::test]
-async fn an_error_is_in_the_headers_of_a_binary_response_and_in_the_body_of_a_json_response() {
+async fn an_error_is_sent_in_response_headers_in_binary_mode_and_in_the_response_body_in_json_mode() {
     let app = TestApp::start().await;
     let image = documented_jpeg();
     let json = r#"{"resize":{"mode":"force-error"}}"#;
@@ -233,7 +233,7 @@ async fn an_error_is_in_the_headers_of_a_binary_response_and_in_the_body_of_a_js
 }
 
 #[tokio::test]
-async fn the_header_x_pixaven_meta_is_ascii_even_if_the_file_name_is_not() {
+async fn the_response_header_x_pixaven_meta_is_ascii_even_if_the_uploaded_file_name_is_not_ascii() {
     let app = TestApp::start().await;
     let headers = [("X-Pixaven-Binary", "1")];
     let response = app.upload_with("caf\u{e9} \u{1f600}.jpg", &documented_jpeg(), &json!({}), &headers).await;

@@ -46,7 +46,7 @@ async fn assert_refused(address: SocketAddr, head: &str, body: &[u8]) -> String 
 }
 
 #[tokio::test]
-async fn an_upload_that_would_wait_too_long_is_refused_before_its_body_and_without_a_100() {
+async fn an_upload_that_would_wait_too_long_for_a_worker_is_refused_before_its_body_is_sent() {
     let app = TestApp::start().await;
     let announced = announce(&app, 4, 30 << 20);
     assert_eq!(announced.len(), 4);
@@ -64,7 +64,7 @@ async fn an_upload_that_would_wait_too_long_is_refused_before_its_body_and_witho
 }
 
 #[tokio::test]
-async fn a_small_upload_is_processed_although_large_ones_would_wait_too_long() {
+async fn a_small_upload_is_processed_although_the_queue_is_too_long_for_further_large_uploads() {
     let app = TestApp::start().await;
     let _announced = announce(&app, 100, 30 << 20);
     let response = app.upload("a.jpg", &documented_jpeg(), &json!({"resize": {"width": 10}})).await;
@@ -72,7 +72,7 @@ async fn a_small_upload_is_processed_although_large_ones_would_wait_too_long() {
 }
 
 #[tokio::test]
-async fn an_upload_larger_than_the_free_memory_is_refused_before_its_body() {
+async fn an_upload_larger_than_the_free_input_memory_is_refused_before_its_body_is_sent() {
     let app =
         TestApp::start_with(&[("images.queue_bytes", "3145728"), ("limits.body_bytes", "3145728")]).await;
     let mut other_images = app.pipeline.sources.memory.reserve();
@@ -84,7 +84,7 @@ async fn an_upload_larger_than_the_free_memory_is_refused_before_its_body() {
 }
 
 #[tokio::test]
-async fn a_fetch_that_would_wait_too_long_is_refused_before_its_download_unless_it_has_a_webhook() {
+async fn a_fetch_that_would_wait_too_long_for_a_worker_is_refused_at_once_unless_it_has_a_webhook() {
     let app = TestApp::start_with(&[("images.queue_count", "100000")]).await;
     let _announced = announce(&app, 10_000, 100_000);
     let url = format!("http://{}/a.jpg", unused_address());
@@ -117,7 +117,7 @@ const SLOW_SVG: &[u8] = br##"<svg xmlns="http://www.w3.org/2000/svg" width="1500
     <rect width="1500" height="1500" filter="url(#a)"/></svg>"##;
 
 #[tokio::test]
-async fn an_image_that_takes_much_longer_than_expected_does_not_keep_the_express_worker() {
+async fn an_image_that_takes_much_longer_than_expected_frees_the_express_worker_for_light_images() {
     let app = TestApp::start_with(&[("images.express_workers", "1")]).await;
     let (image, heavy) = (documented_jpeg(), heavy_request());
     let n_idle = || app.pipeline.sandbox.idle_pids().len();
@@ -147,7 +147,7 @@ async fn an_image_that_takes_much_longer_than_expected_does_not_keep_the_express
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_worker_runs_with_low_priority_only_after_it_got_a_heavy_image() {
+async fn an_image_worker_runs_with_low_cpu_priority_only_after_it_received_a_heavy_image() {
     let app = TestApp::start().await;
     let nice = || {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", app.pipeline.sandbox.idle_pids()[0]));

@@ -43,7 +43,7 @@ fn relative_paths(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_tree_of_images_is_mirrored_in_the_output_folder_without_files_of_other_types() {
+async fn the_command_pixaven_process_mirrors_a_folder_tree_of_images_and_skips_files_of_other_types() {
     let dir = temporary_directory();
     for name in ["in/a.jpg", "in/deep/er/b.jpg", "in/deep/c.png"] {
         let format = if name.ends_with("png") { Format::Png } else { Format::Jpeg };
@@ -70,7 +70,7 @@ async fn a_tree_of_images_is_mirrored_in_the_output_folder_without_files_of_othe
 }
 
 #[tokio::test]
-async fn a_broken_image_file_does_not_stop_the_processing_of_the_other_files() {
+async fn the_command_pixaven_process_processes_the_other_files_although_one_image_file_is_broken() {
     let dir = temporary_directory();
     write(dir.path(), "good.png", test_image(60, 40, Format::Png));
     write(dir.path(), "cut.png", &test_image(60, 40, Format::Png)[..80]);
@@ -101,7 +101,7 @@ async fn a_broken_image_file_does_not_stop_the_processing_of_the_other_files() {
 }
 
 #[tokio::test]
-async fn output_files_that_would_have_equal_names_keep_the_extensions_of_their_input_files() {
+async fn output_files_that_would_have_equal_names_keep_the_file_extensions_of_their_input_files() {
     let dir = temporary_directory();
     write(dir.path(), "in/a.jpg", test_image(30, 20, Format::Jpeg));
     write(dir.path(), "in/a.png", test_image(30, 20, Format::Png));
@@ -118,7 +118,7 @@ async fn output_files_that_would_have_equal_names_keep_the_extensions_of_their_i
 }
 
 #[tokio::test]
-async fn an_input_file_is_never_overwritten_by_an_output() {
+async fn the_command_pixaven_process_never_overwrites_an_input_file_with_an_output_file() {
     let dir = temporary_directory();
     let bytes = test_image(30, 20, Format::Png);
     write(dir.path(), "in/a.png", &bytes);
@@ -132,7 +132,7 @@ async fn an_input_file_is_never_overwritten_by_an_output() {
 }
 
 #[tokio::test]
-async fn attributes_that_need_a_server_and_invalid_arguments_are_refused_before_processing() {
+async fn the_command_pixaven_process_refuses_server_only_attributes_and_invalid_arguments() {
     let dir = temporary_directory();
     write(dir.path(), "a.png", test_image(30, 20, Format::Png));
     for (spec, part) in [
@@ -156,7 +156,7 @@ async fn attributes_that_need_a_server_and_invalid_arguments_are_refused_before_
 }
 
 #[tokio::test]
-async fn the_option_watermark_accepts_the_path_of_an_image_file() {
+async fn the_option_watermark_of_the_command_pixaven_process_accepts_the_path_of_an_image_file() {
     let dir = temporary_directory();
     write(dir.path(), "a.png", test_image(30, 20, Format::Png));
     write(dir.path(), "mark.png", test_image(8, 8, Format::Png));

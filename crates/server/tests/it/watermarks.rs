@@ -103,7 +103,7 @@ async fn a_watermark_can_be_uploaded_listed_used_and_removed() {
 }
 
 #[tokio::test]
-async fn a_watermark_must_be_an_image_within_the_account_limits() {
+async fn a_watermark_upload_is_refused_if_it_is_no_image_or_exceeds_the_limits_of_the_account() {
     let settings = [("watermarks.account_count", "2"), ("watermarks.account_bytes", "100000")];
     let app = TestApp::start_with(&settings).await;
     let refused = async |file: &[u8]| {
@@ -221,7 +221,7 @@ async fn the_sweep_removes_only_watermark_files_without_a_row_in_the_ledger() {
 }
 
 #[tokio::test]
-async fn faces_are_reported_only_if_the_request_uses_face_detection() {
+async fn the_response_lists_the_detected_faces_only_if_the_request_uses_face_detection() {
     let app = TestApp::start().await;
     let spec = json!({"crop": {"mode": "face", "padding": 0}});
     let response = app.upload("a.jpg", PORTRAIT, &spec).await.json();

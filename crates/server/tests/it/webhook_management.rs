@@ -60,7 +60,7 @@ fn is_signed_with(request: &ReceivedRequest, secret: &str, now_ms: i64) -> bool 
 }
 
 #[tokio::test]
-async fn a_webhook_can_be_resent_after_its_image_is_processed() {
+async fn a_webhook_can_be_resent_only_after_the_image_of_its_request_has_been_processed() {
     let app = TestApp::start().await;
     let receiver = ScriptedReceiver::start(vec![respond_status(410), respond_status(200)]);
     let id = accept(&app, &receiver, json!({})).await;
@@ -105,7 +105,7 @@ async fn a_webhook_that_waits_for_an_attempt_can_be_cancelled() {
 }
 
 #[tokio::test]
-async fn a_test_notification_reports_its_attempt_in_the_response_and_is_not_stored() {
+async fn a_request_for_a_test_notification_gets_the_attempt_in_the_response_and_stores_no_webhook() {
     let app = TestApp::start().await;
     let receiver =
         ScriptedReceiver::start(vec![respond("HTTP/1.1 418 Teapot\r\ncontent-length: 5\r\n\r\nshort")]);
@@ -145,7 +145,7 @@ async fn a_test_notification_reports_its_attempt_in_the_response_and_is_not_stor
 }
 
 #[tokio::test]
-async fn a_status_request_with_the_parameter_wait_returns_when_the_result_is_ready() {
+async fn a_status_request_with_the_parameter_wait_is_answered_as_soon_as_the_result_is_ready() {
     let app = TestApp::start().await;
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let id = accept(&app, &receiver, json!({ "delay": 3600 })).await;

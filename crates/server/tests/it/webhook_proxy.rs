@@ -71,7 +71,7 @@ async fn webhooks_are_sent_through_the_configured_proxy_with_its_credentials() {
 }
 
 #[tokio::test]
-async fn a_failing_proxy_uses_up_no_attempt_and_opens_no_circuit_breaker() {
+async fn a_failing_proxy_uses_up_no_attempt_of_a_webhook_and_opens_no_circuit_breaker() {
     let n_faults = 6;
     let faults = [REFUSED_BY_THE_PROXY, ProxyAction::Close].repeat(n_faults * 12 / 2);
     let proxy = ForwardProxy::start(faults);

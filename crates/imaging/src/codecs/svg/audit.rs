@@ -171,7 +171,8 @@ fn names(link: Link, value: &str) -> impl Iterator<Item = &str> {
     href.into_iter().chain(urls.filter(move |_| !whole))
 }
 
-/// Returns the counts of an element without the counts of its children and references.
+/// Counts the element of `node` itself: one node, the shapes that the element draws, and the points of these
+/// shapes. The children of the element and the elements that it references are not counted.
 fn own_counts(node: Node<'_, '_>) -> Counts {
     let (n_shapes, n_points) = match node.tag_name().name() {
         "path" => (1, n_numbers(node, "d")),
@@ -235,7 +236,7 @@ impl TextSize {
 }
 
 impl Open<'_, '_> {
-    /// Adds the counts of a child or of a referenced element, multiplied by the number of its copies.
+    /// Adds the counts of a child or of a referenced element, as often as the element draws them.
     fn add(&mut self, link: Link, part: Counts, max_depth: u32) -> Result<(), Error> {
         let times = match link {
             Link::Child | Link::Use | Link::Layer | Link::Along | Link::Template => 1,

@@ -97,8 +97,8 @@ impl<'a> File<'a> {
         Ok(directory)
     }
 
-    /// Returns the offset at which the directory at the offset `at` ends. If the file ends before the number
-    /// of entries, returns the offset at which this number would end.
+    /// Returns the end of the TIFF directory at the offset `at`, as a file offset. If the file ends before the
+    /// directory's number of entries, a directory without entries is assumed.
     pub(super) fn end_of_directory(&self, at: u64) -> u64 {
         let (count_bytes, entry_bytes, place_bytes) = if self.big { (8, 20, 8) } else { (2, 12, 4) };
         let n_entries = self.number(at, count_bytes).unwrap_or(0);

@@ -26,8 +26,8 @@ pub(super) fn gains(temperature: f32, tint: f32) -> [f32; 3] {
     gains.map(|gain| gain / luminance)
 }
 
-/// The linear sRGB colour of daylight whose colour temperature is `mired` (4,000 to 25,000 K). The formulas
-/// are the daylight locus of CIE 15:2004, section 3.1, and the XYZ matrix of IEC 61966-2-1.
+/// The linear sRGB colour of daylight with a colour temperature of 40 to 250 mired (25,000 to 4,000 K). The
+/// formulas are the daylight locus of CIE 15:2004, section 3.1, and the XYZ matrix of IEC 61966-2-1.
 fn daylight(mired: f32) -> [f32; 3] {
     let t = mired / 1000.0;
     let x = if mired > 1e6 / 7000.0 {

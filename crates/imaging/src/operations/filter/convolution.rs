@@ -30,7 +30,7 @@ pub(super) fn edges(image: &mut Image, strength: f32, scratch: &mut Scratch) {
     });
 }
 
-/// The number of fractional bits of a strength in fixed-point arithmetic.
+/// The number of fractional bits with which the strength of a filter is rounded.
 const FRACTION: u32 = 8;
 
 fn fixed(strength: f32) -> i32 {

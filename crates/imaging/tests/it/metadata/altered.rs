@@ -13,7 +13,7 @@ proptest! {
 
     /// For any content of the metadata blocks, the output must be readable and shorter than 140,000 bytes.
     #[test]
-    fn altered_exif_and_xmp_blocks_never_cause_an_error(
+    fn image_with_altered_exif_and_xmp_blocks_is_processed_without_an_error(
         big_endian: bool,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..12),
         cut in any::<prop::sample::Index>(),

@@ -10,7 +10,7 @@ use crate::corpus::Corpus;
 use crate::helpers::plan_for;
 
 #[test]
-fn no_corpus_file_in_avif_heif_jxl_or_jp2_causes_a_panic_and_conformance_files_decode() {
+fn no_avif_heif_jxl_or_jp2_corpus_file_causes_a_panic_and_all_conformance_files_are_decoded() {
     let Some(corpus) = Corpus::open() else { return };
     let mut scratch = Scratch::default();
     let (mut n_required, mut n_decoded, mut n_panicked) = (0, 0, 0);

@@ -57,7 +57,7 @@ fn from_linear(l: f64) -> f64 {
 }
 
 #[test]
-fn tone_curve_of_each_adjust_attribute_matches_its_formula() {
+fn tone_curve_of_each_attribute_of_the_adjust_operation_matches_the_formula_of_the_attribute() {
     for amount in [-100.0f32, -50.0, -7.0, 13.0, 50.0, 100.0] {
         let a = f64::from(amount) / 100.0;
         assert_curve(Adjust { brightness: amount, ..NEUTRAL }, |v| {
@@ -80,7 +80,7 @@ fn tone_curve_of_each_adjust_attribute_matches_its_formula() {
 }
 
 #[test]
-fn colour_values_are_rounded_only_once_after_several_adjust_curves() {
+fn colour_values_are_rounded_only_once_when_brightness_and_contrast_are_adjusted_together() {
     // The brightness of −50 makes the tones darker, then the contrast spreads them. If the values were
     // rounded between the two steps, tones would be lost.
     let darkened =
@@ -227,7 +227,7 @@ fn auto_enhance_increases_the_contrast_and_keeps_gray_pixels_gray() {
 
 proptest! {
     #[test]
-    fn adjustment_by_a_tiny_value_changes_no_pixel(image in any_image(), attribute in 0..11usize) {
+    fn adjust_operation_with_a_tiny_value_changes_no_pixel(image in any_image(), attribute in 0..11usize) {
         // A value of 0 would skip the operation. A tiny value runs the operation, but after rounding no pixel
         // changes.
         let mut adjust = NEUTRAL;

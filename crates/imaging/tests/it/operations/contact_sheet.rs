@@ -78,7 +78,7 @@ pub(crate) fn sheet_cases() -> Vec<(&'static str, Plan)> {
 
 #[test]
 #[ignore = "renders an image for visual review and checks nothing"]
-fn draw_contact_sheet_of_all_operations() {
+fn contact_sheet_for_visual_review_shows_the_result_of_every_operation() {
     let photo = crate::helpers::photo(CELL.0 * 2, CELL.1 * 2);
     let small = run(
         &photo,

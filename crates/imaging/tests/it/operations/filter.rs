@@ -42,14 +42,14 @@ fn filters_sepia_and_mono_match_the_css_filters_sepia_and_grayscale() {
 }
 
 #[test]
-fn invert_subtracts_each_colour_value_from_255() {
+fn invert_filter_subtracts_each_colour_value_from_255() {
     let invert = |value| Filter { invert: Some(value), ..NONE };
     assert_eq!(pixel([0, 100, 255], invert(100.0)), [255, 155, 0]);
     assert_eq!(pixel([0, 100, 255], invert(25.0)), [64, 114, 191]);
 }
 
 #[test]
-fn posterize_reduces_the_image_to_the_expected_number_of_tones() {
+fn posterize_filter_with_a_higher_value_leaves_fewer_tones_in_the_image() {
     let ramp = image_from_fn(256, 1, Channels::Gray, |x, _, _| x as u8);
     for (value, n_levels) in [(100.0, 2), (80.0, 4), (60.0, 8), (40.0, 16), (20.0, 32)] {
         let mut tones = filtered(&ramp, Filter { posterize: Some(value), ..NONE }).into_data();
@@ -72,7 +72,7 @@ fn duotone_filter_interpolates_between_the_shadow_colour_and_the_highlight_colou
 }
 
 #[test]
-fn pixelate_fills_each_square_with_its_mean_colour() {
+fn pixelate_filter_fills_each_square_of_pixels_with_the_mean_colour_of_the_square() {
     for channels in [Channels::Gray, Channels::Rgb] {
         let image = noise_image(23, 11, channels);
         let result = filtered(&image, Filter { pixelate: Some(5.0), ..NONE });
@@ -99,7 +99,7 @@ fn pixelate_fills_each_square_with_its_mean_colour() {
 }
 
 #[test]
-fn vignette_darkens_the_corners_but_not_the_centre() {
+fn vignette_filter_darkens_the_corners_but_not_the_centre_of_the_image() {
     for channels in LAYOUTS {
         let image = flat_image(200, 100, channels, [200, 200, 200, 255]);
         let result = filtered(&image, Filter { vignette: Some(100.0), ..NONE });
@@ -131,7 +131,7 @@ fn noise_filter_has_the_expected_standard_deviation_and_no_correlation_between_p
 }
 
 #[test]
-fn emboss_gives_a_relief_that_is_lit_from_the_upper_left() {
+fn emboss_filter_shows_the_image_as_a_relief_that_is_lit_from_the_upper_left() {
     // In the relief, a bright square on a darker area is raised: its upper and left edges face the light.
     let image = image_from_fn(30, 30, Channels::Gray, |x, y, _| {
         if (10..20).contains(&x) && (10..20).contains(&y) { 140 } else { 100 }
@@ -143,7 +143,7 @@ fn emboss_gives_a_relief_that_is_lit_from_the_upper_left() {
 }
 
 #[test]
-fn edges_filter_gives_bright_edges_on_black() {
+fn edges_filter_draws_the_edges_of_shapes_bright_on_a_black_background() {
     let image = image_from_fn(20, 20, Channels::Rgb, |x, _, _| if x < 10 { 0 } else { 255 });
     let result = filtered(&image, Filter { edges: Some(100.0), ..NONE });
     for y in 0..20 {

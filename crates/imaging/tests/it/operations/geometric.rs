@@ -50,7 +50,7 @@ fn error_for_a_crop_position_outside_of_the_image_names_the_crop_attribute() {
 }
 
 #[test]
-fn flip_runs_before_crop_and_crop_before_resize() {
+fn flip_operation_runs_before_crop_and_crop_runs_before_resize() {
     let image = noise_image(64, 48, Channels::Rgb);
     let resize = Resize { gravity: Gravity::Top, ..resize_to(ResizeMode::Fit, Some(10), Some(11)) };
     let crop = cropped(3, 4, 33, 29);
@@ -63,7 +63,7 @@ fn flip_runs_before_crop_and_crop_before_resize() {
 }
 
 #[test]
-fn operation_scale_runs_after_the_operation_resize() {
+fn scale_operation_is_applied_to_the_result_of_the_resize_operation() {
     let plan = Plan {
         resize: Some(resize_to(ResizeMode::Auto, Some(50), None)),
         scale: Some(Scale { size: 2.0, ratio: 0.5 }),
@@ -86,7 +86,7 @@ fn padded(background: Option<Color>) -> Plan {
 }
 
 #[test]
-fn padding_adds_the_requested_margin_to_each_side() {
+fn padding_adds_the_requested_number_of_pixels_to_each_side_of_the_image() {
     for channels in LAYOUTS {
         let image = noise_image(5, 6, channels);
         let gray = Color { r: 9, g: 9, b: 9, a: 255 };
@@ -104,7 +104,7 @@ fn padding_adds_the_requested_margin_to_each_side() {
 }
 
 #[test]
-fn padding_adds_the_channels_that_its_background_colour_needs() {
+fn padding_of_a_gray_image_adds_the_colour_and_alpha_channels_that_the_padding_colour_needs() {
     let gray = flat_image(3, 3, Channels::Gray, [7; 4]);
     let corner = |image: &pixaven_imaging::Image| (image.channels(), pixel_at(image, 0, 0).to_vec());
     let red = Color { r: 255, g: 0, b: 0, a: 255 };
@@ -126,7 +126,7 @@ proptest! {
     }
 
     #[test]
-    fn cropping_off_the_added_padding_restores_the_image(image in any_image()) {
+    fn image_with_padding_equals_the_original_image_after_the_padding_is_cropped_off(image in any_image()) {
         let padded = run(&image, &padded(Some(Color::BLACK)));
         let plan = cropped(4, 1, image.width(), image.height());
         prop_assert_eq!(run(&padded, &plan), image);

@@ -1,7 +1,8 @@
 //! Tests with golden images: files in `tests/golden` with the approved result of each operation and
-//! attribute. The command `cargo test -p pixaven-imaging --test it -- --ignored regenerate_golden_images`
-//! overwrites these files with the current results. Before you run the command, review the image that the
-//! test `draw_contact_sheet_of_all_operations` writes.
+//! attribute. The ignored test `golden_images_are_regenerated_from_the_current_results` overwrites these
+//! files with the current results. Before you run this test, review the image that the test
+//! `contact_sheet_for_visual_review_shows_the_result_of_every_operation` writes. The command for the test is
+//! `cargo test -p pixaven-imaging --test it -- --ignored golden_images_are_regenerated`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -160,12 +161,13 @@ fn premultiplied(mut pixels: Vec<[u8; 4]>) -> Vec<[u8; 4]> {
 }
 
 #[test]
-fn every_operation_matches_its_golden_image() {
+fn result_of_every_image_operation_matches_its_golden_image() {
     let mut failures = Vec::new();
     for (name, plan, image) in cases() {
         let result = run(&image, &plan);
-        let golden = fs::read(path(&name))
-            .unwrap_or_else(|error| panic!("{name}: {error}; see `regenerate_golden_images`"));
+        let golden = fs::read(path(&name)).unwrap_or_else(|error| {
+            panic!("{name}: {error}; see `golden_images_are_regenerated_from_the_current_results`")
+        });
         let (width, height, golden) = decode_png(&golden);
         if (width, height) != (result.width(), result.height()) {
             failures.push(format!(
@@ -206,7 +208,7 @@ fn every_golden_image_belongs_to_a_test_case_and_differs_from_the_other_golden_i
 
 #[test]
 #[ignore = "writes to tests/golden"]
-fn regenerate_golden_images() {
+fn golden_images_are_regenerated_from_the_current_results() {
     fs::create_dir_all(path("x").parent().unwrap()).unwrap();
     for (name, plan, image) in cases() {
         let result = run(&image, &plan);

@@ -82,7 +82,7 @@ fn rounded_mask_has_the_requested_radius() {
 }
 
 #[test]
-fn image_area_outside_of_a_mask_shows_the_background_colour_of_the_mask() {
+fn area_outside_of_an_ellipse_mask_is_filled_with_the_background_colour_of_the_mask() {
     let gray = flat_image(40, 40, Channels::Gray, [9; 4]);
     let result = run(&gray, &masked(Shape::Ellipse, Some(RED)));
     assert_eq!(result.channels(), Channels::Rgb);
@@ -95,7 +95,7 @@ fn image_area_outside_of_a_mask_shows_the_background_colour_of_the_mask() {
 }
 
 #[test]
-fn mask_keeps_transparency_that_the_image_already_has() {
+fn alpha_of_translucent_image_pixels_inside_a_mask_is_kept() {
     let image = flat_image(40, 40, Channels::Rgba, [10, 20, 30, 100]);
     let result = run(&image, &masked(Shape::Ellipse, None));
     assert_eq!(pixel_at(&result, 20, 20), [10, 20, 30, 100]);
@@ -105,7 +105,7 @@ fn mask_keeps_transparency_that_the_image_already_has() {
 }
 
 #[test]
-fn border_lies_inside_the_image() {
+fn border_is_drawn_over_the_outermost_pixels_and_does_not_enlarge_the_image() {
     for channels in LAYOUTS {
         let image = flat_image(30, 20, channels, [100, 100, 100, 255]);
         let result = run(&image, &bordered(3, RED, 0));

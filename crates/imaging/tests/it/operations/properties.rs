@@ -68,7 +68,7 @@ pub(crate) fn effects() -> Vec<(&'static str, Plan)> {
 }
 
 #[test]
-fn every_effect_changes_the_image_and_gives_the_same_result_when_repeated() {
+fn every_effect_changes_the_image_and_two_runs_on_the_same_image_give_equal_results() {
     let image = smooth_image(60, 50, Channels::Rgb);
     for (name, plan) in effects() {
         let result = run(&image, &plan);
@@ -109,7 +109,7 @@ fn gray_images_stay_gray_unless_the_effect_adds_colour() {
 }
 
 #[test]
-fn effects_on_a_gray_image_give_equal_results_for_one_channel_and_for_three_channels() {
+fn effects_give_equal_results_for_a_gray_image_stored_with_one_channel_or_with_three_channels() {
     let gray = smooth_image(30, 20, Channels::Gray);
     let rgb = pixaven_imaging::Image::new(
         30,
@@ -131,7 +131,7 @@ fn effects_on_a_gray_image_give_equal_results_for_one_channel_and_for_three_chan
 
 proptest! {
     #[test]
-    fn operations_with_neutral_attribute_values_change_no_pixel(image in any_image()) {
+    fn operation_whose_attributes_all_have_neutral_values_changes_no_pixel(image in any_image()) {
         let plan = neutral(image.width(), image.height());
         prop_assert_eq!(run(&image, &plan), image.clone());
         prop_assert_eq!(run_opaque(&image, &plan), image);

@@ -122,7 +122,7 @@ fn resize_with_the_nearest_kernel_copies_the_nearest_input_pixels() {
 }
 
 #[test]
-fn resize_mode_fit_resamples_only_the_pixels_inside_the_computed_crop_window() {
+fn resize_mode_fit_reads_only_the_pixels_inside_the_computed_crop_window() {
     let image = smooth_image(61, 40, Channels::Rgb);
     let options = resize_to(ResizeMode::Fit, Some(20), Some(20));
     let window = pixaven_imaging::geometry::resize(Size::new(61, 40), options).window;
@@ -188,7 +188,7 @@ fn resize_of_a_single_colour_image_keeps_the_colour() {
 }
 
 #[test]
-fn resize_of_a_wide_image_to_a_high_image_needs_no_large_buffer() {
+fn resizing_a_wide_flat_image_to_a_narrow_tall_image_needs_no_large_buffer() {
     let mut scratch = Scratch::default();
     let limits = Limits::default();
     let context = Context { output_alpha: true, limits: &limits, full_size: None, watermark: None };
@@ -204,7 +204,7 @@ fn resize_of_a_wide_image_to_a_high_image_needs_no_large_buffer() {
 }
 
 #[test]
-fn size_limits_of_the_output_image_are_checked_before_resizing() {
+fn resize_to_an_output_size_beyond_the_limits_is_refused() {
     let image = noise_image(2, 2, Channels::Rgb);
     for size in [(20_001, 1), (20_000, 20_000)] {
         let error =
@@ -214,7 +214,7 @@ fn size_limits_of_the_output_image_are_checked_before_resizing() {
 }
 
 #[test]
-fn resizing_a_reduced_size_image_gives_nearly_the_same_pixels_as_resizing_the_full_image() {
+fn resizing_an_image_decoded_at_reduced_size_gives_nearly_the_same_pixels_as_at_full_size() {
     let full = smooth_image(401, 301, Channels::Rgb);
     let half = run(&full, &plan(resize_to(ResizeMode::Exact, Some(201), Some(151))));
     let crop = Crop::Rect { width: 203, height: 150, at: CropAt::Point { x: 51, y: 33 } };

@@ -41,7 +41,7 @@ fn resize(mode: ResizeMode, width: u32, height: u32, kernel: Kernel) -> Option<R
 }
 
 #[test]
-fn resize_during_row_by_row_decoding_matches_the_resize_of_the_whole_image() {
+fn resize_during_row_by_row_decoding_gives_nearly_the_same_pixels_as_resizing_the_whole_image() {
     let gray = Image::new(97, 310, Channels::Gray, (0..97 * 310).map(|i| (i * i % 251) as u8).collect());
     for image in [photo(210, 330), fading_photo(210, 330), gray] {
         for kernel in Kernel::ALL {
@@ -54,7 +54,7 @@ fn resize_during_row_by_row_decoding_matches_the_resize_of_the_whole_image() {
 }
 
 #[test]
-fn row_by_row_decoding_crops_before_the_resize_and_adjusts_and_pads_after_it() {
+fn crop_resize_adjust_and_padding_give_nearly_equal_pixels_in_row_by_row_and_in_full_decoding() {
     for image in [photo(210, 330), fading_photo(210, 330)] {
         for at in
             [CropAt::Point { x: 0, y: 0 }, CropAt::Point { x: 61, y: 130 }, CropAt::Gravity(Gravity::Center)]
@@ -82,7 +82,7 @@ fn row_by_row_decoding_crops_before_the_resize_and_adjusts_and_pads_after_it() {
 }
 
 #[test]
-fn row_by_row_decoding_of_a_truncated_or_wrongly_compressed_png_fails() {
+fn row_by_row_decoding_of_a_png_that_is_truncated_or_has_an_invalid_compression_method_fails() {
     let file = png_of(&photo(300, 300));
     let plan =
         to_png(&Plan { resize: resize(ResizeMode::Exact, 30, 30, Kernel::Lanczos3), ..Plan::default() });

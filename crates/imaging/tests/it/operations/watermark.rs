@@ -57,7 +57,7 @@ fn gravity_and_padding_determine_the_position_of_the_watermark() {
 }
 
 #[test]
-fn watermark_has_the_size_requested_in_pixels_or_percent_or_else_its_original_size() {
+fn watermark_gets_the_requested_size_or_keeps_its_original_size_if_no_size_is_requested() {
     let size = |width, height| {
         let (_, _, width, height) = place(Watermark { width, height, ..PLAIN }, (40, 20), (200, 80));
         (width, height)
@@ -131,7 +131,7 @@ fn tiled_watermark_covers_the_whole_image() {
 }
 
 #[test]
-fn watermark_is_drawn_after_filter_and_before_mask() {
+fn watermark_is_drawn_after_the_filter_operation_and_before_the_mask_operation() {
     let (image, mark) =
         (flat_image(9, 9, Channels::Rgb, [50, 60, 70, 255]), flat_image(9, 9, Channels::Rgb, [9, 8, 7, 255]));
     let limits = Limits::default();
@@ -233,7 +233,7 @@ proptest! {
     }
 
     #[test]
-    fn watermark_already_scaled_to_its_final_size_gets_the_same_position(mark in (1..500_u32, 1..500_u32), image in (1..500_u32, 1..500_u32), options in any_options()) {
+    fn watermark_already_scaled_to_its_final_size_is_placed_where_the_unscaled_watermark_would_be(mark in (1..500_u32, 1..500_u32), image in (1..500_u32, 1..500_u32), options in any_options()) {
         let image = Size::new(image.0, image.1);
         let first = watermark(&options, Size::new(mark.0, mark.1), image);
         prop_assert_eq!(watermark(&options, first.size, image), first);

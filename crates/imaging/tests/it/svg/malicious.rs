@@ -86,7 +86,7 @@ fn svg_text_that_would_be_laid_out_for_minutes_is_refused() {
 }
 
 #[test]
-fn svg_with_exponentially_many_references_is_refused() {
+fn svg_whose_references_expand_to_exponentially_many_elements_is_refused() {
     // Each level of the document refers to the previous level ten times, so level 9 would draw 10⁹ shapes.
     let levels = |element: fn(u32) -> String| {
         let mut content = "<g id='l0'><rect id='r' width='1' height='1'/></g>".to_owned();
@@ -129,7 +129,7 @@ fn svg_with_exponentially_many_references_is_refused() {
 }
 
 #[test]
-fn processing_of_cyclic_svg_references_terminates() {
+fn processing_an_svg_whose_references_form_a_cycle_terminates() {
     let documents = [
         "<g id='a'><use href='#a'/></g>",
         "<g id='a'><use href='#b'/></g><g id='b'><use href='#a'/></g><use href='#a'/>",
@@ -156,7 +156,7 @@ fn processing_of_cyclic_svg_references_terminates() {
 }
 
 #[test]
-fn svg_nesting_above_200_levels_is_refused() {
+fn svg_with_elements_nested_more_than_200_levels_deep_is_refused() {
     for n in [150, 100_000] {
         let input = document(9, 9, &format!("{}{}", "<g opacity='0.9'>".repeat(n), "</g>".repeat(n)));
         match try_process(&input) {
@@ -172,7 +172,7 @@ fn svg_nesting_above_200_levels_is_refused() {
 }
 
 #[test]
-fn svg_that_needs_too_large_layer_or_filter_buffers_is_refused_before_drawing() {
+fn svg_whose_layers_or_filters_need_more_pixels_than_the_limit_is_refused_before_drawing() {
     let layers = |n: usize| {
         let rect = "<rect width='4000' height='4000'/><rect width='1' height='1'/>";
         document(4_000, 4_000, &format!("{}{rect}{}", "<g opacity='.9'>".repeat(n), "</g>".repeat(n)))
@@ -215,7 +215,7 @@ fn svg_that_declares_a_size_beyond_the_limits_is_refused() {
 }
 
 #[test]
-fn gzip_bomb_in_an_svg_file_is_not_decompressed() {
+fn svg_with_more_than_16_mib_of_text_is_refused_even_if_the_gzip_file_is_small() {
     let text = document(9, 9, &" ".repeat(40 << 20));
     let bomb = gzip(&text);
     assert!(bomb.len() < 1 << 17, "the compressed document must be small");

@@ -66,7 +66,7 @@ fn tiff_whose_tags_have_invalid_or_too_large_values_is_refused() {
 }
 
 #[test]
-fn truncated_tiff_strip_gives_a_warning_and_all_other_strips_are_decoded() {
+fn tiff_with_one_truncated_strip_is_decoded_with_a_warning_and_all_other_strips_are_complete() {
     let image = small();
     let strips: Vec<Vec<u8>> = image.data().chunks(40 * 3 * 10).map(deflate).collect();
     let mut cut = Tiff::new(rgb_tags(), strips).with(278, &[10]).with(259, &[8]);
@@ -79,7 +79,7 @@ fn truncated_tiff_strip_gives_a_warning_and_all_other_strips_are_decoded() {
 }
 
 #[test]
-fn deflate_bomb_in_a_tiff_is_decompressed_only_to_the_image_size() {
+fn deflate_bomb_in_a_tiff_is_decompressed_only_up_to_the_size_of_the_image() {
     let bomb = deflate(&vec![0; 60 << 20]);
     let file = Tiff::new(tags(4, 4, &[8], 1), vec![bomb]).with(259, &[8]);
     let mut scratch = Scratch::default();

@@ -58,14 +58,14 @@ fn new() -> Concurrency {
 }
 
 #[test]
-fn the_limit_of_a_parallel_receiver_grows_to_the_capacity_within_two_seconds() {
+fn the_concurrency_limit_of_a_receiver_with_1000_workers_reaches_its_maximum_in_two_seconds() {
     let receiver = SimulatedReceiver { n_workers: 1_000, service_ms: 100 };
     let run = receiver.load(new(), 0, 2_000);
     assert_eq!((run.state.limit, run.longest_ms), (256, 100));
 }
 
 #[test]
-fn a_receiver_that_serialises_is_kept_busy_and_never_gets_a_long_queue() {
+fn a_receiver_that_handles_one_webhook_at_a_time_is_kept_busy_and_never_gets_a_long_queue() {
     for (service_ms, longest_ms) in [(20, 400), (100, 1_500), (500, 6_000)] {
         let receiver = SimulatedReceiver { n_workers: 1, service_ms };
         let day_ms = 24 * 60 * 60 * 1_000;
@@ -77,7 +77,7 @@ fn a_receiver_that_serialises_is_kept_busy_and_never_gets_a_long_queue() {
 }
 
 #[test]
-fn a_receiver_with_sixteen_workers_is_kept_busy_without_three_times_its_latency() {
+fn a_receiver_with_sixteen_workers_is_kept_busy_with_at_most_three_times_its_idle_latency() {
     let receiver = SimulatedReceiver { n_workers: 16, service_ms: 100 };
     let warm = receiver.load(new(), 0, 60_000);
     let run = receiver.load(warm.state, 60_000, 600_000);
@@ -86,7 +86,7 @@ fn a_receiver_with_sixteen_workers_is_kept_busy_without_three_times_its_latency(
 }
 
 #[test]
-fn the_limit_does_not_grow_while_no_claim_reaches_it() {
+fn the_concurrency_limit_does_not_grow_while_fewer_webhooks_than_the_limit_are_in_flight() {
     let mut state = new();
     for _ in 0..1_000 {
         state.record_claim((0, 1), 0, 0, &limits());
@@ -96,7 +96,7 @@ fn the_limit_does_not_grow_while_no_claim_reaches_it() {
 }
 
 #[test]
-fn timeouts_halve_the_limit_once_for_all_webhooks_that_were_sent_together() {
+fn timeouts_of_webhooks_that_were_sent_together_halve_the_concurrency_limit_only_once() {
     let mut state = new();
     (0..8).for_each(|_| state.record_timeout(0, 10_000));
     assert_eq!(state.limit, 4);
@@ -111,7 +111,7 @@ fn timeouts_halve_the_limit_once_for_all_webhooks_that_were_sent_together() {
 }
 
 #[test]
-fn answers_that_show_an_overload_lower_the_limit_by_a_quarter() {
+fn an_answer_that_shows_an_overload_of_the_receiver_lowers_the_concurrency_limit_by_a_quarter() {
     let mut state = new();
     for (n, expected) in (0..).zip([6, 4, 3, 2, 1, 1]) {
         state.record_overload(n, n);
@@ -120,7 +120,7 @@ fn answers_that_show_an_overload_lower_the_limit_by_a_quarter() {
 }
 
 #[test]
-fn a_busy_destination_measures_its_baseline_again_with_one_webhook_at_a_time() {
+fn the_latency_baseline_of_a_busy_destination_is_measured_again_with_one_webhook_at_a_time() {
     let receiver = SimulatedReceiver { n_workers: 1, service_ms: 20 };
     let first = receiver.load(new(), 0, 60_000).state;
     assert!(first.baseline_ms.unwrap() > 20, "the first answers came from a queue: {first:?}");
@@ -129,14 +129,14 @@ fn a_busy_destination_measures_its_baseline_again_with_one_webhook_at_a_time() {
 }
 
 #[test]
-fn a_failed_attempt_ends_a_measurement() {
+fn a_failed_attempt_ends_the_measurement_of_the_latency_baseline_of_its_destination() {
     let mut state = Concurrency { measurement: Some(Measurement::Alone), ..new() };
     state.record_timeout(0, 10_000);
     assert_eq!((state.measurement, state.current(&limits())), (None, 4));
 }
 
 #[test]
-fn after_ten_idle_minutes_a_destination_starts_again() {
+fn after_ten_idle_minutes_a_destination_loses_its_latency_baseline_and_its_raised_concurrency_limit() {
     let receiver = SimulatedReceiver { n_workers: 1_000, service_ms: 100 };
     let mut state = receiver.load(new(), 0, 2_000).state;
     state.record_claim((0, 8), MEASURE_EVERY_MS, MEASURE_EVERY_MS, &limits());

@@ -258,7 +258,9 @@ pub(crate) async fn the_end_of_a_webhook_lease_frees_the_send_capacity_of_its_de
     assert_eq!(f.claim(9).await.1, []);
 }
 
-pub(crate) async fn one_destination_leaves_half_of_the_send_capacity_to_the_others(f: Fixture) {
+pub(crate) async fn a_destination_has_at_most_as_many_webhooks_in_flight_as_could_still_be_sent_to_others(
+    f: Fixture,
+) {
     // The first configuration creates the destinations with a high concurrency limit. The second
     // configuration below guarantees each destination only one leased webhook.
     let raised = DeliveryLimits { per_authority_start: 40, ..DeliveryLimits::default() };

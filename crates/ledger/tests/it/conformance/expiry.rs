@@ -7,7 +7,7 @@ use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, only, webhook_to};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
-pub(crate) async fn a_webhook_expires_while_its_destination_is_paused(f: Fixture) {
+pub(crate) async fn a_webhook_that_was_attempted_before_expires_while_its_destination_is_paused(f: Fixture) {
     let mut expiring = webhook_to("a:443");
     expiring.expires_ms = Some(30_000);
     let short = f.scheduled(expiring).await;
@@ -30,7 +30,9 @@ pub(crate) async fn a_webhook_expires_while_its_destination_is_paused(f: Fixture
     assert_eq!(only(f.claim(9).await.0).value.id, patient);
 }
 
-pub(crate) async fn an_expired_webhook_that_was_never_attempted_gets_a_new_expiry(f: Fixture) {
+pub(crate) async fn a_webhook_that_was_never_attempted_gets_a_new_expiry_when_the_give_up_time_is_over(
+    f: Fixture,
+) {
     let f =
         f.with_delivery_limits(DeliveryLimits { give_up_ms: Some(14 * DAY_MS), ..DeliveryLimits::default() });
     let untried = f.scheduled_to("a:443", 1).await[0];
@@ -62,7 +64,9 @@ pub(crate) async fn an_expired_webhook_that_was_never_attempted_gets_a_new_expir
     assert_eq!(ends_ms, [Some(START_MS + 74 * DAY_MS); 2], "the new expiry is `give_up_ms` from now");
 }
 
-pub(crate) async fn a_webhook_postponed_by_an_error_on_this_machine_expires(f: Fixture) {
+pub(crate) async fn a_webhook_that_errors_of_this_machine_postpone_still_expires_at_its_expiry_time(
+    f: Fixture,
+) {
     let f = f.with_delivery_limits(DeliveryLimits { give_up_ms: Some(DAY_MS), ..DeliveryLimits::default() });
     let id = f.scheduled_to("a:443", 1).await[0];
     for _ in 0..24 {
@@ -82,7 +86,9 @@ pub(crate) async fn a_webhook_expires_no_later_than_the_give_up_time_after_its_f
     assert_eq!((lease.value.id, lease.value.expires_at_ms), (long, Some(START_MS + DAY_MS)));
 }
 
-pub(crate) async fn an_expired_webhook_is_never_claimed(f: Fixture) {
+pub(crate) async fn claims_fail_all_webhooks_whose_requested_expiry_passed_while_the_server_was_stopped(
+    f: Fixture,
+) {
     let f = f.unlimited();
     for _ in 0..300 {
         f.scheduled(NewWebhook { expires_ms: Some(DAY_MS), ..webhook_to("a:443") }).await;

@@ -77,7 +77,7 @@ impl Fixture {
     }
 }
 
-pub(crate) async fn five_webhooks_to_a_good_path_are_delivered_within_two_seconds_of_thirty_to_a_failing_one(
+pub(crate) async fn webhooks_to_one_path_are_delivered_within_two_seconds_while_webhooks_to_another_path_fail(
     f: Fixture,
 ) {
     for (status, ok) in [(500, "/ok"), (503, "/ok2"), (400, "/ok3"), (429, "/ok4")] {
@@ -95,7 +95,7 @@ pub(crate) async fn five_webhooks_to_a_good_path_are_delivered_within_two_second
     }
 }
 
-pub(crate) async fn a_webhook_to_another_path_is_sent_at_once_while_one_path_keeps_the_breaker_open(
+pub(crate) async fn a_webhook_to_another_path_is_sent_at_once_if_one_failing_path_opened_the_circuit_breaker(
     f: Fixture,
 ) {
     f.open_breaker(answered(503)).await;
@@ -108,7 +108,9 @@ pub(crate) async fn a_webhook_to_another_path_is_sent_at_once_while_one_path_kee
     assert_eq!(f.claim(100).await.1, counts(&[("a:443", 2)]));
 }
 
-pub(crate) async fn after_another_path_has_failed_every_webhook_waits_for_the_end_of_the_pause(f: Fixture) {
+pub(crate) async fn after_failures_of_two_paths_every_webhook_waits_for_the_end_of_the_circuit_breaker_pause(
+    f: Fixture,
+) {
     f.open_breaker(answered(503)).await;
     f.schedule_to_path("/also-broken", 1).await;
     f.schedule_to_path("/ok", 5).await;
@@ -118,7 +120,9 @@ pub(crate) async fn after_another_path_has_failed_every_webhook_waits_for_the_en
     assert!(!paths.is_empty() && last_ms >= Some(900), "{paths:?} at {last_ms:?}");
 }
 
-pub(crate) async fn without_a_connection_no_webhook_is_sent_during_the_pause(f: Fixture) {
+pub(crate) async fn after_refused_connections_no_webhook_is_sent_during_the_pause_of_the_circuit_breaker(
+    f: Fixture,
+) {
     f.open_breaker(refused()).await;
     f.schedule_to_path("/ok", 3).await;
     assert_eq!(f.claim(100).await.1, []);
@@ -126,7 +130,9 @@ pub(crate) async fn without_a_connection_no_webhook_is_sent_during_the_pause(f: 
     assert_eq!(f.claim(100).await.1, counts(&[("a:443", 1)]));
 }
 
-pub(crate) async fn a_probe_prefers_a_retry_to_another_path_to_the_path_that_failed(f: Fixture) {
+pub(crate) async fn the_probe_after_a_pause_is_preferably_a_webhook_to_a_path_that_has_not_failed(
+    f: Fixture,
+) {
     let resent = f.schedule_to_path("/ok", 1).await[0];
     let lease = only(f.claim(1).await.0);
     f.record(&lease, delivered()).await;
@@ -139,7 +145,9 @@ pub(crate) async fn a_probe_prefers_a_retry_to_another_path_to_the_path_that_fai
     assert_eq!(only(f.claim(100).await.0).value.id, resent);
 }
 
-pub(crate) async fn after_an_outage_of_a_minute_webhooks_follow_within_three_and_a_half_seconds(f: Fixture) {
+pub(crate) async fn forty_webhooks_are_sent_in_the_three_and_a_half_seconds_after_an_outage_of_one_minute(
+    f: Fixture,
+) {
     f.schedule_to_path("/hook", 100).await;
     let (probes, _) = f.send_for(60_000, |_| refused()).await;
     assert!(probes.len() < 60, "a receiver that is down gets few probes: {}", probes.len());
@@ -148,7 +156,9 @@ pub(crate) async fn after_an_outage_of_a_minute_webhooks_follow_within_three_and
     assert!(f.counts().await[3] >= 40, "the receiver gets the webhooks that were not tried meanwhile");
 }
 
-pub(crate) async fn the_change_of_a_breaker_tells_how_many_webhooks_wait(f: Fixture) {
+pub(crate) async fn the_event_of_an_opened_or_closed_circuit_breaker_has_the_number_of_waiting_webhooks(
+    f: Fixture,
+) {
     f.schedule_to_path("/hook", 12).await;
     let mut changes = vec![];
     for lease in f.claim(5).await.0 {
@@ -163,7 +173,9 @@ pub(crate) async fn the_change_of_a_breaker_tells_how_many_webhooks_wait(f: Fixt
     assert_eq!((closed.event, closed.n_waiting), (BreakerEvent::Closed { down_ms: 1_100 }, 11));
 }
 
-pub(crate) async fn a_webhook_that_was_never_attempted_gets_one_attempt_at_its_expiry(f: Fixture) {
+pub(crate) async fn a_webhook_that_an_open_circuit_breaker_held_from_the_start_gets_one_attempt_at_its_expiry(
+    f: Fixture,
+) {
     f.open_breaker(refused()).await;
     let held = f.scheduled(NewWebhook { expires_ms: Some(800), ..to_path("/hook") }).await;
     let patient = f.schedule_to_path("/hook", 1).await[0];
@@ -180,7 +192,9 @@ pub(crate) async fn a_webhook_that_was_never_attempted_gets_one_attempt_at_its_e
     assert_eq!(f.claim(9).await.1, []);
 }
 
-pub(crate) async fn a_last_attempt_at_the_expiry_is_made_while_the_receiver_asks_for_a_pause(f: Fixture) {
+pub(crate) async fn a_webhook_that_was_never_attempted_is_sent_at_its_expiry_even_during_a_retry_after_pause(
+    f: Fixture,
+) {
     let held = f.scheduled(NewWebhook { expires_ms: Some(60_000), ..to_path("/b") }).await;
     f.clock.advance(-1);
     f.schedule_to_path("/a", 1).await;
@@ -196,7 +210,9 @@ pub(crate) async fn a_last_attempt_at_the_expiry_is_made_while_the_receiver_asks
     assert_eq!(f.claim(9).await.1, []);
 }
 
-pub(crate) async fn last_attempts_at_the_expiry_are_made_one_at_a_time_while_the_breaker_is_open(f: Fixture) {
+pub(crate) async fn expiring_webhooks_get_their_only_attempt_one_at_a_time_while_the_circuit_breaker_is_open(
+    f: Fixture,
+) {
     f.open_breaker(refused()).await;
     for _ in 0..3 {
         f.scheduled(NewWebhook { expires_ms: Some(500), ..to_path("/hook") }).await;

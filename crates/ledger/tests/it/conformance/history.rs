@@ -125,7 +125,7 @@ pub(crate) async fn every_field_of_an_attempt_is_stored(f: Fixture) {
     }
 }
 
-pub(crate) async fn an_attempt_that_is_under_way_is_not_listed_in_the_history(f: Fixture) {
+pub(crate) async fn a_running_attempt_is_not_listed_in_the_history_of_its_webhook(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     f.clock.advance(3);
     let _held = f.claim_webhook().await;
@@ -134,7 +134,7 @@ pub(crate) async fn an_attempt_that_is_under_way_is_not_listed_in_the_history(f:
     assert_eq!((record.dispatched_ms, record.next_attempt), (Some(START_MS + 3), None));
 }
 
-pub(crate) async fn the_sweep_deletes_only_old_webhooks_that_have_ended(f: Fixture) {
+pub(crate) async fn the_sweep_deletes_only_old_webhooks_that_are_delivered_or_failed(f: Fixture) {
     let old = add_one_webhook_in_each_status(&f).await;
     let before_ms = f.clock.now_ms();
     let _held = f.claim_job().await;

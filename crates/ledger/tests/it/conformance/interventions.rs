@@ -75,7 +75,7 @@ pub(crate) async fn a_resend_makes_a_waiting_webhook_due_now(f: Fixture) {
     assert!(matches!(f.resend(unfinished).await, Err(Error::WrongStatus(WebhookStatus::Created))));
 }
 
-pub(crate) async fn a_cancelled_webhook_fails_and_the_lease_on_its_job_ends(f: Fixture) {
+pub(crate) async fn a_cancelled_webhook_becomes_failed_and_the_lease_of_its_job_ends(f: Fixture) {
     let waiting = f.scheduled(webhook()).await;
     let created = f.accept(webhook()).await;
     let job = f.claim_job().await;
@@ -114,7 +114,9 @@ pub(crate) async fn cancelling_a_request_deletes_its_stored_input(f: Fixture) {
     }
 }
 
-pub(crate) async fn a_late_report_of_an_attempt_updates_this_attempt_even_after_a_resend(f: Fixture) {
+pub(crate) async fn the_late_report_of_an_attempt_is_recorded_for_this_attempt_even_after_a_resend(
+    f: Fixture,
+) {
     let id = f.scheduled(webhook()).await;
     let late = f.claim_webhook().await;
     f.clock.advance(LEASE_MS);

@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 use crate::fixture::{Fixture, LEASE_MS, START_MS, delivered, job_outcome, only, payload, request, webhook};
 
-pub(crate) async fn an_accepted_request_passes_through_every_status_to_delivered(f: Fixture) {
+pub(crate) async fn the_webhook_of_a_request_passes_through_every_status_from_created_to_delivered(
+    f: Fixture,
+) {
     let id = f.accept(webhook()).await;
     assert_eq!(f.status(id).await, WebhookStatus::Created);
     assert_eq!(f.counts().await, [1, 0, 0, 0, 0]);
@@ -98,7 +100,9 @@ pub(crate) async fn a_request_of_an_unknown_account_is_refused(f: Fixture) {
     assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty());
 }
 
-pub(crate) async fn a_claim_returns_the_longest_due_jobs_first_and_at_most_the_requested_number(f: Fixture) {
+pub(crate) async fn a_claim_returns_the_jobs_that_have_been_due_longest_and_at_most_the_requested_number(
+    f: Fixture,
+) {
     let mut ids = vec![];
     for _ in 0..5 {
         ids.push(f.accept(webhook()).await);
@@ -139,7 +143,7 @@ pub(crate) async fn a_job_cannot_be_finished_under_a_lost_lease(f: Fixture) {
     assert_eq!(f.counts().await, [0, 1, 0, 0, 0]);
 }
 
-pub(crate) async fn a_renewed_lease_lasts_its_full_length_from_the_renewal(f: Fixture) {
+pub(crate) async fn a_renewed_lease_of_a_job_lasts_for_its_full_duration_after_the_renewal(f: Fixture) {
     let id = f.accept(webhook()).await;
     let mut lease = f.claim_job().await;
     f.clock.advance(LEASE_MS / 2);
@@ -177,7 +181,7 @@ pub(crate) async fn the_release_reason_of_a_job_determines_its_due_time_and_cras
     }
 }
 
-pub(crate) async fn recovery_ends_every_lease_of_the_earlier_process(f: Fixture) {
+pub(crate) async fn recovery_after_a_restart_ends_every_lease_of_the_earlier_process(f: Fixture) {
     let sent = f.scheduled(webhook()).await;
     let processed = f.accept(webhook()).await;
     let waiting = f.accept(webhook()).await;

@@ -83,7 +83,9 @@ pub(crate) async fn the_watermark_quota_of_an_account_counts_only_watermarks_tha
     assert_eq!(f.ledger.watermark(f.account, "eeeeeeeeee").await.unwrap(), None);
 }
 
-pub(crate) async fn a_removed_watermark_is_kept_until_earlier_requests_are_processed(f: Fixture) {
+pub(crate) async fn a_removed_watermark_is_kept_until_requests_accepted_before_the_removal_are_processed(
+    f: Fixture,
+) {
     let deletable = async || f.ledger.deletable_watermarks(f.clock.now_ms() - HOUR_MS, 10).await.unwrap();
     add(&f, "aaaaaaaaaa").await;
     add(&f, "bbbbbbbbbb").await;

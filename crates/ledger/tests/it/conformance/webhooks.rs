@@ -69,7 +69,9 @@ pub(crate) async fn a_failed_webhook_is_not_claimed_again(f: Fixture) {
     assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty());
 }
 
-pub(crate) async fn a_webhook_returned_to_the_queue_unsent_uses_up_no_attempt(f: Fixture) {
+pub(crate) async fn a_webhook_that_is_returned_to_the_queue_without_being_sent_uses_up_no_attempt(
+    f: Fixture,
+) {
     let id = f.scheduled(webhook()).await;
     for _ in 0..3 {
         let lease = f.claim_webhook().await;
@@ -112,7 +114,9 @@ pub(crate) async fn an_attempt_reported_under_a_lost_lease_changes_only_the_hist
     assert!(matches!(released, Err(Error::LostLease)));
 }
 
-pub(crate) async fn recovery_closes_an_open_attempt_as_interrupted(f: Fixture) {
+pub(crate) async fn recovery_after_a_restart_records_a_webhook_attempt_without_an_end_as_interrupted(
+    f: Fixture,
+) {
     let id = f.scheduled(webhook()).await;
     let _lost = f.claim_webhook().await;
     f.clock.advance(1_000);
@@ -129,7 +133,7 @@ pub(crate) async fn recovery_closes_an_open_attempt_as_interrupted(f: Fixture) {
     assert_eq!(second.value.n_counted_attempts, 0, "an interrupted attempt does not count");
 }
 
-pub(crate) async fn an_abandoned_webhook_fails_without_an_attempt_in_its_history(f: Fixture) {
+pub(crate) async fn a_webhook_that_is_given_up_before_it_is_sent_has_no_attempt_in_its_history(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     let lease = f.claim_webhook().await;
     f.ledger.abandon_webhook(&lease, FailureReason::Expired).await.unwrap();
@@ -139,7 +143,7 @@ pub(crate) async fn an_abandoned_webhook_fails_without_an_attempt_in_its_history
     assert_eq!(f.counts().await, [0, 0, 0, 0, 1]);
 }
 
-pub(crate) async fn the_expiry_of_a_webhook_is_relative_to_its_first_due_time(f: Fixture) {
+pub(crate) async fn the_expiry_time_of_a_webhook_is_counted_from_its_first_due_time(f: Fixture) {
     let mut expiring = webhook();
     (expiring.delay_ms, expiring.expires_ms) = (2_000, Some(500));
     f.scheduled(expiring).await;

@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_closed_port_and_a_blocked_address_get_the_same_error_text_only_if_network_terse_is_set() {
+    fn the_errors_for_a_closed_port_and_a_blocked_address_are_equal_only_if_network_terse_is_true() {
         let closed = NetError::Refused(ConnectionRefused.into());
         for rule in [BlockedBy::Address, BlockedBy::Deny, BlockedBy::Port(22)] {
             let text = |is_terse| net_error_text(&NetError::BlockedAddress { rule, is_terse });

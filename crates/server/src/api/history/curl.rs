@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shell_reads_every_quoted_argument_of_the_curl_command_as_one_word() {
+    fn a_shell_reads_each_argument_of_the_curl_command_that_repeats_a_webhook_attempt_as_one_word() {
         for text in ["", "a b", "it's", r#"$HOME `id` \ "x" !"#, "a\nb", "'''", "\u{e9}"] {
             let script = format!("printf %s {}", shell_quoted(text));
             let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn the_curl_command_contains_no_credentials() {
+    fn the_curl_command_that_repeats_a_webhook_attempt_contains_no_credentials_of_the_url() {
         assert_eq!(
             url_without_credentials("https://us%40er:word@example.com/x?y=1"),
             "https://example.com/x?y=1"

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_or_end_date_without_a_time_means_the_whole_day() {
+    fn a_start_or_end_date_without_a_time_in_a_webhook_list_query_includes_the_whole_day() {
         let first_ms = NOON_MS - 43_024_322;
         for (text, expected) in [
             ("start=2026-01-10&end=2026-01-10", (Some(first_ms), Some(first_ms + 86_399_999))),
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn host_filters_and_page_cursors_in_a_query_string_are_parsed() {
+    fn host_filters_and_page_cursors_of_a_webhook_list_query_are_parsed() {
         for (text, expected) in [
             ("Example.com", "example.com"),
             ("b%C3%BCcher.example", "xn--bcher-kva.example"),
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_message_for_a_list_query_names_the_invalid_parameter() {
+    fn the_error_message_for_a_webhook_list_query_names_the_invalid_parameter() {
         for (text, expected) in [
             (
                 "status=done",

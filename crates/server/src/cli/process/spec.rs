@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_specification_with_an_attribute_that_only_a_server_supports_is_refused() {
+    fn the_command_pixaven_process_refuses_an_attribute_that_only_requests_to_a_server_support() {
         let spec = parse(br#"{"resize": {"width": 3}, "webhook": null}"#, false)
             .expect("the specification is valid");
         assert_eq!(spec.plan.resize.and_then(|resize| resize.width), Some(3));
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watermark_on_the_command_line_needs_an_image_file_not_an_id_or_url() {
+    fn the_watermark_of_the_command_pixaven_process_must_be_an_image_file_and_not_an_id_or_url() {
         let opacity = |json: &str| {
             let spec = parse(json.as_bytes(), true).expect("the specification is valid");
             spec.plan.watermark.map(|watermark| watermark.opacity)

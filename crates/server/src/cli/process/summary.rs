@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_summary_of_processed_files_shows_their_sizes_with_units_and_the_change_in_percent() {
+    fn the_summary_of_pixaven_process_shows_file_sizes_with_units_and_the_size_change_in_percent() {
         let outcome = |n_bytes_before, n_bytes_after| FileOutcome {
             n_bytes_before,
             n_bytes_after,

@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_settings_parsed_from_default_toml_equal_those_that_the_toml_crate_parses() {
+    fn our_parser_of_default_toml_finds_the_same_settings_and_values_as_the_toml_crate() {
         let sections = parse(DEFAULT_TOML).unwrap();
         let mut table = toml::Table::new();
         for section in sections {
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn parsing_default_toml_returns_the_first_line_of_an_invalid_form_as_the_error() {
+    fn parsing_default_toml_fails_with_the_first_line_that_does_not_have_the_expected_form() {
         for (text, line) in [
             ("# a\n[a]\nkey = 1 # from 0 to 1", "key = 1 # from 0 to 1"),
             ("# a\n[a]\n# b\nkey = 1", "key = 1"),
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_of_an_environment_variable_or_flag_is_converted_to_the_type_of_its_setting() {
+    fn the_text_of_an_environment_variable_or_command_line_flag_is_converted_to_the_type_of_the_setting() {
         let integers = AcceptedValues::IntegerList(0..=9);
         assert_eq!(integers.parse("1, 2,"), Value::from(vec![1, 2]));
         assert!(!integers.accepts(&integers.parse("1,x")));

@@ -28,7 +28,7 @@ fn message(result: Result<Config, Error>) -> String {
 }
 
 #[test]
-fn every_setting_has_its_default_value_if_no_file_variable_or_flag_sets_it() {
+fn every_setting_has_its_default_value_if_neither_a_file_nor_a_variable_nor_a_flag_sets_it() {
     let config = Config::load(Sources::default()).unwrap();
     assert_eq!(config.server.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(config.server.data_dir, Path::new("./pixaven-data"));
@@ -88,7 +88,7 @@ fn a_configuration_rendered_as_a_file_is_loaded_with_the_same_setting_values() {
 }
 
 #[test]
-fn input_truncated_becomes_the_policy_of_the_image_workers() {
+fn the_setting_input_truncated_decides_how_image_workers_treat_cut_off_images() {
     let policy = |value| {
         let config = Config::with(&[("input.truncated", value)]).unwrap();
         config.limits.imaging(&config.input).truncated
@@ -188,7 +188,7 @@ fn the_error_for_a_missing_or_malformed_configuration_file_names_this_file() {
 }
 
 #[test]
-fn the_texts_of_settings_are_converted_to_urls_paths_and_addresses() {
+fn the_texts_of_setting_values_are_converted_to_urls_file_paths_and_ip_addresses() {
     let config = Config::with(&[
         ("server.public_url", "https://images.example.com/base/"),
         ("server.tls_cert", "cert.pem"),
@@ -202,7 +202,7 @@ fn the_texts_of_settings_are_converted_to_urls_paths_and_addresses() {
 }
 
 #[test]
-fn environment_variables_set_by_kubernetes_or_for_tests_are_not_read_as_settings() {
+fn the_configuration_ignores_environment_variables_that_kubernetes_sets_or_that_only_tests_use() {
     let variables = [
         ("PIXAVEN_SERVICE_HOST", "10.0.0.1"),
         ("PIXAVEN_SERVICE_PORT", "80"),

@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_or_headers_value_of_a_wrong_type_is_hidden_in_a_stored_request() {
+    fn an_attribute_url_or_headers_with_a_value_of_the_wrong_type_is_hidden_in_a_stored_request() {
         let request =
             json!({ "url": ["https://a:b@example.com/"], "headers": "Bearer 2", "webhook": "http://a:b@h/" });
         let redacted = without_secrets(request.as_object().expect("an object"), REQUEST_SCHEMA);

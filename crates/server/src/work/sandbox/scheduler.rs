@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_is_refused_before_its_body_if_the_announced_work_takes_too_long() {
+    async fn an_interactive_request_is_refused_before_its_body_arrives_if_its_expected_wait_is_too_long() {
         let scheduler = scheduler(100, 10);
         // By the estimate from the length of the file, an image of one megabyte takes about 0.1 s.
         let admitted: Vec<_> = (0..200).map_while(|_| admit(&scheduler, 10 << 20).ok()).collect();
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_whose_image_turns_out_to_be_too_heavy_for_the_queue_is_refused() {
+    async fn a_new_request_is_refused_if_an_image_that_turned_out_to_be_heavy_makes_the_wait_too_long() {
         let scheduler = scheduler(100, 1);
         let first = admit(&scheduler, 1_000).expect("the queue is empty");
         let running = scheduler.turn(&first, &work(20_000_000)).await.expect("the worker is free");
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_queue_refuses_and_a_dropped_ticket_makes_room() {
+    async fn a_full_worker_queue_refuses_a_new_image_until_an_earlier_image_leaves_the_queue() {
         let scheduler = scheduler(1, 1_000);
         let [first, second] = [0; 2].map(|_| admit(&scheduler, 10).expect("a worker and a place are free"));
         assert!(admit(&scheduler, 10).is_err());

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_and_cpu_time_in_proc_stat_are_parsed_after_a_process_name_with_parentheses() {
+    fn memory_and_cpu_time_are_parsed_from_proc_stat_even_if_the_process_name_has_parentheses() {
         let stat =
             "42 (a) b (c) R 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20 0 1 0 99 4096000 321 18446744073709551615 1";
         let usage = parse(stat, 4096, 100);
@@ -65,7 +65,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn the_memory_of_the_running_process_is_measured() {
+    fn measuring_the_current_process_returns_the_size_of_its_resident_memory() {
         let usage = of(std::process::id()).expect("Linux has /proc");
         assert!(usage.resident_bytes > 100_000);
     }

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_body_of_a_task_frame_is_split_into_the_image_and_the_watermark() {
+    fn the_body_of_a_task_for_an_image_worker_is_split_into_the_image_and_the_watermark() {
         let task =
             |watermark_bytes| Task { plan: Plan::default(), limits: Limits::default(), watermark_bytes };
         let split = |watermark_bytes| {
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_was_written_to_a_pipe_is_read_back_unchanged() {
+    fn a_task_for_an_image_worker_that_was_written_to_a_pipe_is_read_back_unchanged() {
         let task = Task { plan: Plan::default(), limits: Limits::default(), watermark_bytes: Some(2) };
         let mut pipe = head(&task, 5).expect("a task can be written");
         pipe.extend_from_slice(b"12345");

@@ -43,7 +43,7 @@ impl PathReceiver {
 }
 
 #[tokio::test]
-async fn five_webhooks_to_a_good_path_arrive_within_two_seconds_while_thirty_to_another_path_fail() {
+async fn webhooks_to_one_path_of_a_receiver_arrive_in_two_seconds_while_webhooks_to_another_path_fail() {
     for status in [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::SERVICE_UNAVAILABLE] {
         let receiver = PathReceiver::start(status).await;
         let harness = DeliveryHarness::open().await;
@@ -67,7 +67,7 @@ async fn five_webhooks_to_a_good_path_arrive_within_two_seconds_while_thirty_to_
 }
 
 #[tokio::test]
-async fn a_webhook_that_a_circuit_breaker_holds_until_its_expiry_is_attempted_once() {
+async fn a_webhook_that_an_open_circuit_breaker_delays_until_its_expiry_gets_one_attempt_at_the_expiry() {
     let receiver = PathReceiver::start(StatusCode::SERVICE_UNAVAILABLE).await;
     let harness = DeliveryHarness::open().await;
     for _ in 0..8 {

@@ -8,7 +8,7 @@ use pixaven_testkit::script::{Action, respond, respond_status};
 use super::{DAY_MS, DeliveryHarness, LEASE_MS, PAYLOAD, START_MS, check_signature, next_due_ms, outcomes};
 
 #[tokio::test]
-async fn an_undelivered_webhook_is_retried_by_the_schedule_with_the_same_payload() {
+async fn an_undelivered_webhook_is_retried_by_the_retry_schedule_with_the_same_payload() {
     let receiver =
         ScriptedReceiver::start(vec![respond_status(500), vec![Action::ReadRequest], respond_status(200)]);
     let harness = DeliveryHarness::open().await;
@@ -53,7 +53,7 @@ async fn a_webhook_becomes_failed_after_ten_failed_attempts() {
 }
 
 #[tokio::test]
-async fn a_webhook_that_fails_before_its_retry_schedule_ends_records_the_failure_reason() {
+async fn a_webhook_that_becomes_failed_before_its_retry_schedule_ends_records_the_failure_reason() {
     let harness = DeliveryHarness::open().await;
     for (name, script, retry, expires_ms, expected) in [
         ("gone", respond_status(410), true, None, "gone"),
@@ -91,7 +91,7 @@ async fn a_webhook_that_expired_while_the_server_was_stopped_is_not_sent() {
 }
 
 #[tokio::test]
-async fn the_header_retry_after_postpones_the_next_attempt() {
+async fn the_response_header_retry_after_postpones_the_next_attempt_of_a_webhook() {
     let harness = DeliveryHarness::open().await;
     for (retry_after, expected_ms) in
         [("60", 60_000), ("Sat, 10 Jan 2026 11:58:04 GMT", 59_678), ("soon", 5_000)]
@@ -122,7 +122,7 @@ async fn a_retry_after_header_shorter_than_the_scheduled_pause_does_not_change_t
 }
 
 #[tokio::test]
-async fn an_attempt_to_a_forbidden_address_ends_with_the_outcome_blocked_address() {
+async fn a_webhook_attempt_to_a_forbidden_address_ends_with_the_outcome_blocked_address() {
     let receiver = ScriptedReceiver::start_on("127.0.0.2:0", vec![respond_status(200)]);
     let harness = DeliveryHarness::open().await;
     let id = harness.accept(&receiver.url("/")).await;
@@ -133,7 +133,7 @@ async fn an_attempt_to_a_forbidden_address_ends_with_the_outcome_blocked_address
 }
 
 #[tokio::test]
-async fn an_error_of_the_sending_machine_uses_up_no_attempt() {
+async fn a_webhook_that_cannot_be_signed_is_not_sent_and_uses_up_no_attempt() {
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let harness = DeliveryHarness::with_secret("not a secret").await;
     let id = harness.accept(&receiver.url("/")).await;

@@ -9,7 +9,7 @@ use pixaven_testkit::script::{Action, respond_status};
 use super::{DAY_MS, DeliveryHarness, PAYLOAD, START_MS, next_due_ms, outcomes};
 
 #[tokio::test]
-async fn an_attempt_that_a_crash_cuts_off_is_recorded_as_interrupted_and_repeated() {
+async fn a_webhook_attempt_that_a_crash_ends_is_recorded_as_interrupted_and_the_webhook_is_sent_again() {
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let harness = DeliveryHarness::open().await;
     let id = harness.accept(&receiver.url("/")).await;
@@ -52,7 +52,7 @@ async fn a_running_dispatcher_sends_each_new_webhook_at_once_until_it_is_stopped
 }
 
 #[tokio::test]
-async fn interrupted_attempts_do_not_use_up_the_retry_schedule() {
+async fn interrupted_attempts_of_a_webhook_do_not_count_in_its_retry_schedule() {
     let receiver = ScriptedReceiver::start(vec![respond_status(500)]);
     let mut harness = DeliveryHarness::open().await;
     let id = harness.accept_with(&receiver.url("/"), |webhook| webhook.retry = false).await;
@@ -68,7 +68,7 @@ async fn interrupted_attempts_do_not_use_up_the_retry_schedule() {
 }
 
 #[tokio::test]
-async fn a_clock_jump_does_not_start_a_second_attempt_while_the_first_is_running() {
+async fn a_clock_jump_does_not_start_a_second_attempt_of_a_webhook_while_its_first_attempt_is_running() {
     let receiver = ScriptedReceiver::start(vec![
         vec![Action::ReadRequest, Action::Drip(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec())],
         respond_status(200),
@@ -106,7 +106,7 @@ async fn a_stop_of_the_dispatcher_waits_for_a_running_attempt() {
 }
 
 #[tokio::test]
-async fn a_stop_without_time_to_drain_records_a_running_attempt_as_interrupted() {
+async fn a_stop_of_the_dispatcher_without_drain_time_records_a_running_attempt_as_interrupted() {
     let receiver = ScriptedReceiver::start(vec![vec![Action::ReadRequest, Action::Hang]]);
     let harness = DeliveryHarness::open().await;
     let tasks = harness.run();

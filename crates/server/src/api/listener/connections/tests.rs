@@ -23,7 +23,7 @@ fn is_evicted(connection: &Connection) -> bool {
 }
 
 #[test]
-fn a_full_table_evicts_the_connection_that_has_been_idle_for_the_longest_time() {
+fn a_full_connection_table_evicts_the_connection_that_has_been_idle_for_the_longest_time() {
     let connections = table(3, 0);
     let [first, second, third] =
         ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(|a| admit(&connections, a).unwrap());
@@ -38,7 +38,7 @@ fn a_full_table_evicts_the_connection_that_has_been_idle_for_the_longest_time() 
 }
 
 #[test]
-fn a_connection_with_a_request_or_an_unsent_answer_is_never_evicted() {
+fn a_connection_with_a_running_request_or_an_unsent_response_is_never_closed_for_a_new_connection() {
     let connections = table(1, 0);
     let first = admit(&connections, "192.0.2.1").unwrap();
     assert!(first.begin_request());
@@ -53,7 +53,7 @@ fn a_connection_with_a_request_or_an_unsent_answer_is_never_evicted() {
 }
 
 #[test]
-fn a_client_at_its_limit_loses_its_own_oldest_idle_connection() {
+fn a_client_at_its_connection_limit_that_connects_again_loses_its_oldest_idle_connection() {
     let connections = table(9, 2);
     let other = admit(&connections, "192.0.2.9").unwrap();
     let [first, second, third] = [0; 3].map(|_| admit(&connections, "192.0.2.1").unwrap());
@@ -65,7 +65,7 @@ fn a_client_at_its_limit_loses_its_own_oldest_idle_connection() {
 }
 
 #[test]
-fn the_addresses_of_one_ipv6_network_are_one_client() {
+fn all_addresses_of_one_ipv6_network_share_the_connection_limit_of_one_client() {
     let connections = table(9, 1);
     let first = admit(&connections, "2001:db8::1").unwrap();
     let second = admit(&connections, "2001:db8::2").unwrap();
@@ -74,7 +74,7 @@ fn the_addresses_of_one_ipv6_network_are_one_client() {
 }
 
 #[test]
-fn a_trusted_proxy_and_a_limit_of_zero_have_no_limit_per_client() {
+fn connections_per_client_are_unlimited_for_a_trusted_proxy_or_if_the_configured_limit_is_zero() {
     for (per_client, address) in [(1, "127.0.0.1"), (1, "fd00::1"), (0, "192.0.2.1")] {
         let connections = table(9, per_client);
         let all = [0; 3].map(|_| admit(&connections, address).unwrap());
@@ -83,7 +83,7 @@ fn a_trusted_proxy_and_a_limit_of_zero_have_no_limit_per_client() {
 }
 
 #[tokio::test]
-async fn a_new_connection_waits_until_a_busy_connection_becomes_idle_or_ends() {
+async fn a_new_connection_at_the_connection_limit_waits_until_a_busy_connection_becomes_idle_or_ends() {
     let connections = table(1, 0);
     let end_answer = |connection: Connection| {
         connection.end_answer();

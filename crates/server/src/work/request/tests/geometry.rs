@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{assert_plan, plan, refusal};
 
 #[test]
-fn the_attribute_flip_accepts_an_object_or_a_keyword() {
+fn the_request_attribute_flip_accepts_a_json_object_or_a_keyword() {
     for (value, horizontal, vertical) in [
         (json!({"horizontal": true}), true, false),
         (json!({"vertical": "true", "horizontal": false}), false, true),
@@ -29,7 +29,7 @@ fn the_attribute_flip_accepts_an_object_or_a_keyword() {
 }
 
 #[test]
-fn each_mode_of_the_object_crop_requires_the_attributes_of_this_mode() {
+fn a_request_with_the_object_crop_must_have_the_attributes_that_its_crop_mode_needs() {
     for (value, crop) in [
         (
             json!({"width": 3, "height": "4"}),
@@ -119,7 +119,7 @@ fn the_resize_modes_with_a_fixed_size_require_width_and_height() {
 }
 
 #[test]
-fn the_object_scale_requires_the_attribute_size() {
+fn the_request_object_scale_requires_the_attribute_size() {
     let scale = Scale { size: 0.5, ratio: 2.0 };
     assert_plan(
         &json!({"scale": {"size": "0.5", "ratio": 2}}),

@@ -30,7 +30,7 @@ fn a_fetch_without_an_http_or_https_url_is_refused() {
 }
 
 #[test]
-fn errors_about_attributes_that_may_hold_credentials_do_not_repeat_their_values() {
+fn the_error_about_an_attribute_that_may_hold_credentials_does_not_repeat_the_attribute_value() {
     let secret = "http://u:PASS@h/";
     for (request, message) in [
         (json!({"webhook": secret}), "webhook must be an object, got a string"),
@@ -58,7 +58,7 @@ fn errors_about_attributes_that_may_hold_credentials_do_not_repeat_their_values(
 }
 
 #[test]
-fn a_request_that_sets_a_reserved_http_header_is_refused() {
+fn a_request_whose_attribute_headers_contains_a_reserved_http_header_is_refused() {
     for name in [
         "Host",
         "content-type",
@@ -77,7 +77,7 @@ fn a_request_that_sets_a_reserved_http_header_is_refused() {
 }
 
 #[test]
-fn an_authorization_header_beside_a_url_with_credentials_is_refused() {
+fn a_request_with_both_an_authorization_header_and_a_url_that_has_credentials_is_refused() {
     let headers = json!({"authorization": "Bearer abc"});
     assert!(fetch(&with_webhook(&json!({"headers": headers}))).is_ok());
     assert_eq!(
@@ -92,7 +92,7 @@ fn an_authorization_header_beside_a_url_with_credentials_is_refused() {
 }
 
 #[test]
-fn a_request_with_malformed_headers_or_more_than_20_headers_is_refused() {
+fn a_request_whose_attribute_headers_is_malformed_or_has_more_than_20_entries_is_refused() {
     for (headers, message) in [
         (json!([1]), "headers must be an object of at most 20 header names with their values, got a list"),
         (json!({"a b": "x"}), "a name in headers must be letters, digits and hyphens"),

@@ -61,7 +61,7 @@ fn an_upload_ignores_the_attributes_url_and_headers_with_a_warning() {
 }
 
 #[test]
-fn json_that_is_nested_deeper_than_the_limit_is_refused() {
+fn a_request_body_whose_json_is_nested_deeper_than_32_levels_is_refused() {
     let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     let request =
         |levels: usize| format!(r#"{{"url":"https://example.com/","x\"[[":{}}}"#, nested(levels - 1));
@@ -124,7 +124,7 @@ fn a_boolean_in_a_request_may_be_a_json_string_or_number() {
 }
 
 #[test]
-fn only_hexadecimal_colours_are_accepted() {
+fn a_colour_in_a_request_must_be_written_in_hexadecimal_digits() {
     let color = |value: Value| json!({"border": {"size": 1, "color": value}});
     for (text, [r, g, b, a]) in [
         ("f0a", [255, 0, 170, 255]),
@@ -146,7 +146,7 @@ fn only_hexadecimal_colours_are_accepted() {
 }
 
 #[test]
-fn an_aspect_ratio_may_be_a_quotient_of_two_numbers_or_one_number() {
+fn an_aspect_ratio_in_a_request_may_be_two_numbers_with_a_colon_between_them_or_a_single_number() {
     let ratio = |value: Value| json!({"crop": {"mode": "ratio", "ratio": value}});
     for (value, expected) in
         [(json!("4:3"), 4.0 / 3.0), (json!("1.91 : 1"), 1.91), (json!(1.5), 1.5), (json!("1.5"), 1.5)]
@@ -165,7 +165,7 @@ fn an_aspect_ratio_may_be_a_quotient_of_two_numbers_or_one_number() {
 }
 
 #[test]
-fn an_unknown_attribute_is_ignored_with_a_warning_that_names_it() {
+fn an_unknown_attribute_of_a_request_is_ignored_with_a_warning_that_names_the_attribute() {
     for (more, warning) in [
         (json!({"resise": {"width": 5}}), "resise is unknown and was ignored; did you mean resize?"),
         (
@@ -185,7 +185,7 @@ fn an_unknown_attribute_is_ignored_with_a_warning_that_names_it() {
 }
 
 #[test]
-fn warnings_beyond_the_first_20_are_only_counted() {
+fn the_first_20_warnings_about_a_request_are_listed_and_all_further_warnings_are_only_counted() {
     let many: serde_json::Map<String, Value> =
         (0..1000).map(|n| (format!("unknown_{n}"), json!(n))).collect();
     let warnings = spec(&Value::Object(many)).warnings;
@@ -194,7 +194,7 @@ fn warnings_beyond_the_first_20_are_only_counted() {
 }
 
 #[test]
-fn an_attribute_that_this_build_does_not_support_is_refused() {
+fn a_request_with_an_attribute_that_this_build_does_not_support_is_refused() {
     assert_eq!(refusal(&json!({"store": {"provider": "aws"}})), "store is not supported by this build");
     assert!(fetch(&json!({"watermark": null, "store": null, "output": {"effort": null}})).is_ok());
 }
@@ -272,7 +272,7 @@ fn the_header_x_pixaven_binary_requests_a_binary_response_unless_its_value_is_0_
 }
 
 #[test]
-fn an_empty_json_list_counts_as_an_empty_object() {
+fn an_empty_json_list_in_a_request_counts_as_an_empty_json_object() {
     let no_attributes = parse(b"[]", RequestKind::Fetch, false);
     assert_eq!(no_attributes, Err(RequestError::Invalid("url is required".to_owned())));
     for name in
@@ -291,7 +291,7 @@ fn an_empty_json_list_counts_as_an_empty_object() {
 }
 
 #[test]
-fn a_byte_order_mark_before_the_json_is_skipped() {
+fn a_byte_order_mark_before_the_json_of_a_request_is_skipped() {
     let json = "\u{feff}{\"url\":\"https://example.com/i.jpg\",\"response\":{\"mode\":\"binary\"}}";
     let spec = parse(json.as_bytes(), RequestKind::Fetch, false).unwrap();
     assert_eq!(spec.response, ResponseMode::Binary);

@@ -6,7 +6,7 @@ use super::super::{RequestError, RequestKind, ResponseMode, Spec, parse};
 use super::{refusal, spec, with_webhook};
 
 #[test]
-fn valid_attributes_of_the_object_webhook_are_parsed_and_invalid_attributes_are_refused() {
+fn valid_attributes_of_the_request_object_webhook_are_parsed_and_invalid_attributes_are_refused() {
     let minimal = spec(&with_webhook(&json!({}))).webhook.unwrap();
     assert_eq!(minimal.url.as_str(), "https://receiver.example/hook");
     assert_eq!(

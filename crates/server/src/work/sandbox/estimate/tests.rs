@@ -27,7 +27,7 @@ fn spent(cpu_s: f64) -> Spent {
 }
 
 #[test]
-fn a_small_file_with_many_pixels_is_expected_to_take_longer_than_a_larger_file() {
+fn the_expected_processing_time_of_a_small_file_with_many_pixels_exceeds_that_of_a_larger_file() {
     let estimator = Estimator::new(MAX);
     let bomb = image(6_000, 6_000, Format::Png);
     let photo = WorkerInput { image: vec![7; bomb.image.len() * 5].into(), watermark: None };
@@ -36,7 +36,7 @@ fn a_small_file_with_many_pixels_is_expected_to_take_longer_than_a_larger_file()
 }
 
 #[test]
-fn the_expected_time_depends_on_the_output_and_on_the_operations() {
+fn the_expected_processing_time_of_an_image_depends_on_the_output_format_and_on_the_operations() {
     let (estimator, input) = (Estimator::new(MAX), image(1_000, 1_000, Format::Jpeg));
     let expected = |plan: &Plan| estimator.of_work(&work(&input, plan));
     assert!(expected(&to(Format::Avif)) > 5 * expected(&to(Format::Jpeg)));
@@ -45,7 +45,7 @@ fn the_expected_time_depends_on_the_output_and_on_the_operations() {
 }
 
 #[test]
-fn an_image_above_a_limit_is_expected_to_be_refused_at_once() {
+fn the_expected_processing_time_is_a_few_milliseconds_if_the_image_exceeds_the_pixel_limit() {
     let input = image(3_000, 2_000, Format::Png);
     let limits = Limits { pixels: 1_000_000, ..Limits::default() };
     let refused = Work::of(&input, &to(Format::Avif), &limits);
@@ -53,7 +53,7 @@ fn an_image_above_a_limit_is_expected_to_be_refused_at_once() {
 }
 
 #[test]
-fn the_expected_time_of_a_class_of_images_follows_the_times_that_they_took() {
+fn the_expected_processing_time_follows_the_measured_times_of_images_of_the_same_format_and_size() {
     let mut estimator = Estimator::new(MAX);
     let input = image(1_000, 1_000, Format::Jpeg);
     let (jpeg, webp) = (work(&input, &to(Format::Jpeg)), work(&input, &to(Format::Webp)));
@@ -69,7 +69,7 @@ fn the_expected_time_of_a_class_of_images_follows_the_times_that_they_took() {
 }
 
 #[test]
-fn a_few_hostile_images_hardly_change_what_is_expected_of_a_length() {
+fn a_few_hostile_images_hardly_change_the_processing_time_that_is_expected_from_the_file_length() {
     let mut estimator = Estimator::new(MAX);
     let photo = WorkerInput { image: vec![7; 700_000].into(), watermark: None };
     let bomb = WorkerInput { image: vec![7; 1_000].into(), watermark: None };
@@ -86,14 +86,14 @@ fn a_few_hostile_images_hardly_change_what_is_expected_of_a_length() {
 }
 
 #[test]
-fn no_image_is_expected_to_take_longer_than_it_may() {
+fn the_expected_processing_time_of_an_image_is_never_longer_than_the_time_limit() {
     let estimator = Estimator::new(MAX);
     assert_eq!(estimator.of_length(Some(u64::MAX)), MAX);
     assert_eq!(estimator.of_work(&work(&image(9_000, 9_000, Format::Png), &to(Format::Avif))), MAX);
 }
 
 #[test]
-fn on_busy_processors_the_wait_is_longer_than_the_cpu_time() {
+fn on_busy_processors_the_expected_elapsed_time_is_longer_than_the_expected_cpu_time() {
     let mut estimator = Estimator::new(MAX);
     let work = work(&image(10, 10, Format::Png), &to(Format::Png));
     assert_eq!(estimator.elapsed(Duration::from_secs(2)), Duration::from_secs(2));

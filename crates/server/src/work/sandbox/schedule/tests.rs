@@ -47,21 +47,21 @@ impl Simulation {
 }
 
 #[test]
-fn the_image_with_the_shortest_expected_time_starts_first() {
+fn of_all_images_in_the_worker_queue_the_image_with_the_shortest_expected_time_starts_first() {
     let mut simulation = Simulation::new(1, 0);
     let [long, short, middle] = [5_000, 20, 900].map(|expected| simulation.wait(Interactive, ms(expected)));
     assert_eq!(simulation.run_all(), [short, middle, long]);
 }
 
 #[test]
-fn equal_images_start_in_the_order_of_their_arrival() {
+fn images_with_the_same_expected_time_start_in_the_order_of_their_arrival() {
     let mut simulation = Simulation::new(1, 0);
     let all: Vec<_> = (0..5).map(|_| simulation.wait(Interactive, ms(20))).collect();
     assert_eq!(simulation.run_all(), all);
 }
 
 #[test]
-fn a_heavy_image_that_has_waited_for_its_expected_time_starts_before_a_new_light_one() {
+fn a_heavy_image_that_has_waited_as_long_as_its_expected_time_starts_before_a_new_light_image() {
     let mut simulation = Simulation::new(1, 0);
     let heavy = simulation.wait(Interactive, ms(5_000));
     simulation.now += ms(4_900);
@@ -88,7 +88,7 @@ fn an_express_worker_takes_only_light_images_of_interactive_requests() {
 }
 
 #[test]
-fn light_images_use_ordinary_workers_too() {
+fn light_images_also_start_on_ordinary_workers_while_the_express_worker_is_busy() {
     let mut simulation = Simulation::new(2, 1);
     for _ in 0..4 {
         simulation.wait(Interactive, ms(20));
@@ -99,7 +99,7 @@ fn light_images_use_ordinary_workers_too() {
 }
 
 #[test]
-fn jobs_get_a_quarter_of_the_time_while_interactive_requests_wait() {
+fn jobs_get_a_quarter_of_the_processing_time_of_the_workers_while_interactive_requests_wait() {
     let mut simulation = Simulation::new(1, 0);
     let jobs: Vec<_> = (0..100).map(|_| simulation.wait(Job, ms(500))).collect();
     // The jobs do not start before the interactive requests, however long the jobs have waited.
@@ -119,7 +119,7 @@ fn jobs_use_all_ordinary_workers_if_no_interactive_request_waits() {
 }
 
 #[test]
-fn an_image_that_overruns_on_an_express_worker_moves_or_waits_again() {
+fn an_image_that_takes_too_long_leaves_the_express_worker_for_an_ordinary_worker_or_the_queue() {
     let mut simulation = Simulation::new(1, 1);
     let lying = simulation.wait(Interactive, ms(10));
     assert_eq!(simulation.schedule.start_next(simulation.now).unwrap().place, Place::Express);
@@ -136,7 +136,7 @@ fn an_image_that_overruns_on_an_express_worker_moves_or_waits_again() {
 }
 
 #[test]
-fn the_expected_wait_is_the_work_that_starts_before() {
+fn the_expected_wait_of_a_new_image_covers_the_running_images_and_the_images_that_start_before_it() {
     let mut simulation = Simulation::new(2, 1);
     assert_eq!(simulation.expected_wait(ms(1_000)), ms(0));
     for _ in 0..2 {
@@ -158,7 +158,7 @@ fn the_expected_wait_is_the_work_that_starts_before() {
 }
 
 #[test]
-fn waiting_jobs_slow_an_interactive_request_down_by_their_share_only() {
+fn waiting_jobs_lengthen_the_expected_wait_of_an_interactive_request_only_by_their_share_of_a_quarter() {
     let mut simulation = Simulation::new(1, 0);
     for _ in 0..1_000 {
         simulation.wait(Job, ms(10_000));
@@ -169,7 +169,7 @@ fn waiting_jobs_slow_an_interactive_request_down_by_their_share_only() {
 }
 
 #[test]
-fn an_arriving_image_counts_as_much_as_arriving_images_usually_need_a_worker() {
+fn images_that_still_arrive_add_to_the_expected_wait_by_the_share_of_images_that_needed_a_worker() {
     let mut simulation = Simulation::new(1, 0);
     for _ in 0..100 {
         simulation.schedule.arrive(Interactive, ms(100), simulation.now);
@@ -189,7 +189,7 @@ proptest! {
     /// Whatever arrives, no more images run than there are workers, heavy images and jobs run only on ordinary
     /// workers, and every image starts once the workers are free.
     #[test]
-    fn every_image_starts_and_no_worker_runs_two(
+    fn every_waiting_image_starts_at_some_time_and_no_worker_runs_two_images_at_once(
         n_ordinary in 1usize..4,
         n_express in 0usize..3,
         arrivals in prop::collection::vec((any::<bool>(), 0u64..5_000, 0u64..2_000), 1..60),
