@@ -34,17 +34,18 @@ mod webp;
 mod ycbcr;
 
 pub(crate) use self::announced_bytes::announced_bytes;
-pub(crate) use self::codec::{Decode, Encode, Frame, Header, Sequence};
+pub(crate) use self::codec::{Decode, Draw, Encode, Frame, Header, Sequence};
 
 use self::embed::WithMetadata;
 use self::still_decoder::StillDecoder;
 use self::still_encoder::StillEncoder;
+use crate::fonts::FontSource;
 use crate::format::Format;
 use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Error, Limits};
 
-/// Opens the decoder for a file of a known format.
+/// Opens the decoder for a file of a known format. `fonts` offers fonts for the text in documents.
 ///
 /// # Errors
 /// Fails when the header is invalid or when the file exceeds a limit. The caller must check the limits on
@@ -53,6 +54,7 @@ pub(crate) fn open<'a>(
     format: Format,
     input: &'a [u8],
     limits: &Limits,
+    fonts: Option<&'a dyn FontSource>,
 ) -> Result<Box<dyn Decode + 'a>, Error> {
     Ok(match format {
         Format::Jpeg => Box::new(StillDecoder::new(jpeg::Decoder::open(input, limits)?)),
@@ -63,7 +65,7 @@ pub(crate) fn open<'a>(
         Format::Ico => ico::open(input, limits)?,
         Format::Tiff => Box::new(StillDecoder::new(tiff::Decoder::open(input, limits)?)),
         Format::Psd => Box::new(StillDecoder::new(psd::Decoder::open(input, limits)?)),
-        Format::Svg => Box::new(StillDecoder::new(svg::Decoder::open(input, limits, open)?)),
+        Format::Svg => Box::new(StillDecoder::new(svg::Decoder::open(input, limits, fonts, open)?)),
         Format::Heic | Format::Avif => heif::open(format, input, limits)?,
         Format::Jxl => Box::new(jxl::Decoder::open(input, limits)?),
         Format::Jp2 => Box::new(StillDecoder::new(jp2::Decoder::open(input, limits)?)),

@@ -6,7 +6,7 @@ mod heif;
 pub(crate) mod signature;
 mod sniff;
 pub(crate) mod svg;
-pub(crate) mod xml_prolog;
+mod xml_prolog;
 
 use serde::{Deserialize, Serialize};
 

@@ -154,6 +154,24 @@ pub fn scale(size: Size, options: Scale) -> Size {
     Size::new(side(size.width, options.size * options.ratio), side(size.height, options.size))
 }
 
+/// The combined result of `resize` and `scale`: everything that `resize` places is multiplied by the factors of
+/// `scale`. The canvas has the same size as after both operations one after the other.
+pub(crate) fn scale_resized(resized: Resized, options: Scale) -> Resized {
+    let canvas = scale(resized.canvas, options);
+    let picture = scale(resized.picture, options);
+    let place = |start: u32, factor: f64, length: u32, bound: u32| {
+        ((f64::from(start) * factor).round() as u32).min(bound - length)
+    };
+    let picture = Size::new(picture.width.min(canvas.width), picture.height.min(canvas.height));
+    Resized {
+        picture,
+        canvas,
+        x: place(resized.x, options.size * options.ratio, picture.width, canvas.width),
+        y: place(resized.y, options.size, picture.height, canvas.height),
+        ..resized
+    }
+}
+
 /// The size after `padding`: the width grows by the left and the right padding, the height by the top and the
 /// bottom padding.
 pub fn pad(size: Size, options: Padding) -> Size {

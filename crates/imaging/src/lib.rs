@@ -11,7 +11,7 @@
 //! module and its submodules count as one module.
 //!
 //! ```text
-//! truncation          error     limits
+//! truncation          error     limits    fonts
 //! image     alpha     scratch   bytes     isobmff
 //! format    plan      geometry
 //! color     orientation         rows      info      metadata            probe
@@ -25,6 +25,7 @@ mod codecs;
 mod color;
 pub mod error;
 mod faces;
+pub mod fonts;
 mod format;
 pub mod geometry;
 pub mod image;

@@ -8,6 +8,7 @@ mod canvas;
 mod channels;
 mod color_map;
 mod crop;
+mod drawing;
 mod enhance;
 mod filter;
 mod flip;
@@ -24,6 +25,7 @@ mod stream;
 mod tone_curve;
 mod watermark;
 
+pub(crate) use self::drawing::{apply_to_drawing, drawn_part};
 use self::picture::Picture;
 pub(crate) use self::stream::{apply_to_rows, takes_rows};
 pub(crate) use self::watermark::fit as fit_watermark;
@@ -36,7 +38,8 @@ type Operation = fn(Picture, &Plan, &Context<'_>, &mut Scratch) -> Result<Pictur
 
 /// The operations up to `resize`, in the order in which they run. For a picture that is decoded row by row,
 /// the module `stream` replaces these operations: it computes their geometry in advance and produces the
-/// resized picture directly from the rows.
+/// resized picture directly from the rows. The module `drawing` does the same for a picture of a vector format,
+/// and also replaces `scale`.
 const UP_TO_RESIZE: [(&str, Operation); 3] =
     [("flip", flip::run), ("crop", crop::run), ("resize", resize::run)];
 

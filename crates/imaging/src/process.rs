@@ -5,6 +5,7 @@
 mod cut_off;
 mod first_frame;
 mod frames;
+mod ineffective;
 mod watermark;
 
 use std::borrow::Cow;
@@ -13,6 +14,7 @@ use std::num::NonZeroU16;
 use self::frames::FramePipeline;
 use crate::codecs::quality_search::{self, Attempt};
 use crate::codecs::{self, Decode, Header, Sequence};
+use crate::fonts::FontSource;
 use crate::format::{self, Format};
 use crate::geometry::{Rect, Size};
 use crate::metadata::{Changed, Metadata};
@@ -38,24 +40,26 @@ pub struct Processed {
 }
 
 /// The input files of [`process`].
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Input<'a> {
     /// The image to process.
     pub image: &'a [u8],
     /// The file with the picture for [`Plan::watermark`]. If the file is an animation, its first frame is
     /// used.
     pub watermark: Option<&'a [u8]>,
+    /// The fonts for the text in documents, in addition to the fonts that this crate contains.
+    pub fonts: Option<&'a dyn FontSource>,
 }
 
 impl<'a> From<&'a [u8]> for Input<'a> {
     fn from(image: &'a [u8]) -> Self {
-        Self { image, watermark: None }
+        Self { image, ..Self::default() }
     }
 }
 
 impl<'a> From<&'a Vec<u8>> for Input<'a> {
     fn from(image: &'a Vec<u8>) -> Self {
-        Self { image, watermark: None }
+        Self { image, ..Self::default() }
     }
 }
 
@@ -96,7 +100,7 @@ struct Job<'a> {
 impl<'a> Job<'a> {
     /// Opens a decoder for the image.
     fn open(&self) -> Result<Box<dyn Decode + 'a>, Error> {
-        codecs::open(self.input_format, self.input.image, self.limits)
+        codecs::open(self.input_format, self.input.image, self.limits, self.input.fonts)
     }
 
     /// The requested output format. `None` if the request leaves the choice to the encoder, which then uses
@@ -181,6 +185,7 @@ impl<'a> Job<'a> {
             faces: None,
             watermark_file: self.input.watermark.filter(|_| plan.watermark.is_some()),
             watermark: None,
+            fonts: self.input.fonts,
             orientation: if plan.keep_orientation { Orientation::Upright } else { *orientation },
             to_srgb: None,
             warnings: Vec::new(),
@@ -213,6 +218,7 @@ impl<'a> Job<'a> {
                 .warnings
                 .push(format!("the metadata were left out: this build writes none into {}", format.name()));
         }
+        pipeline.warnings.extend(ineffective::warnings(&plan.output, &encoded.info));
         // The warnings of the decoder are read after the last frame, because decoding a frame can add
         // warnings.
         let header = decoder.header();

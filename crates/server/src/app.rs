@@ -27,6 +27,7 @@ use crate::runtime::config::Config;
 use crate::runtime::lifecycle::Tasks;
 use crate::sweep::Sweep;
 use crate::work::blobs::Blobs;
+use crate::work::fonts::FontLibrary;
 use crate::work::memory_budget::MemoryBudget;
 use crate::work::pipeline::Pipeline;
 use crate::work::sandbox::jail::MissingWall;
@@ -234,9 +235,16 @@ pub fn watermarks(config: &Config, ledger: Ledger, blobs: Blobs) -> Watermarks {
 }
 
 /// Returns the settings of a pool of `n_workers` ordinary image workers, without express workers.
-pub fn sandbox_settings(config: &Config, program: PathBuf, n_workers: usize) -> SandboxSettings {
+///
+/// # Errors
+/// If the setting `images.fonts` does not name a directory.
+pub fn sandbox_settings(
+    config: &Config,
+    program: PathBuf,
+    n_workers: usize,
+) -> anyhow::Result<SandboxSettings> {
     let images = &config.images;
-    SandboxSettings {
+    Ok(SandboxSettings {
         program,
         n_workers,
         n_express_workers: 0,
@@ -248,7 +256,8 @@ pub fn sandbox_settings(config: &Config, program: PathBuf, n_workers: usize) -> 
             max_wait: Duration::from_secs(images.queue_max_wait_s),
         },
         limits: config.limits.imaging(&config.input),
-    }
+        fonts: FontLibrary::open(images.fonts.clone()).context("images.fonts")?,
+    })
 }
 
 /// Returns the number of processors that this process may use.
@@ -268,7 +277,7 @@ fn pipeline(
     let n_workers = if images.workers == 0 { n_cores() } else { images.workers };
     let settings = SandboxSettings {
         n_express_workers: images.express_workers,
-        ..sandbox_settings(config, dependencies.worker_program.clone(), n_workers)
+        ..sandbox_settings(config, dependencies.worker_program.clone(), n_workers)?
     };
     let sandbox = Sandbox::start(settings, tasks).context("the image workers could not be started")?;
     let limits = FetchLimits {

@@ -5,6 +5,7 @@
 pub mod base62;
 pub mod blobs;
 pub mod error;
+pub mod fonts;
 pub mod memory_budget;
 pub mod payload;
 pub mod pipeline;

@@ -2,8 +2,9 @@
 //! consumes one frame after the other, so that only one frame is in memory at a time.
 
 use crate::color::Raster;
+use crate::fonts::FontSource;
 use crate::format::Format;
-use crate::geometry::Size;
+use crate::geometry::{Size, Window};
 use crate::info::ImageInfo;
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
@@ -67,13 +68,27 @@ pub(crate) trait Decode {
         Ok(None)
     }
 
+    /// Returns the drawing of a vector format, which can be drawn at any size. `None` if the file consists of
+    /// pixels.
+    fn drawing(&mut self) -> Option<&mut dyn Draw> {
+        None
+    }
+
     /// The next frame, or `None` after the last one. All frames have the same size: the size in the header,
     /// or a smaller size after a call of [`Decode::reduce_to`].
     fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error>;
 }
 
+/// A picture of a vector format.
+pub(crate) trait Draw {
+    /// Draws a part of the picture. `part` is measured in pixels of the size in the header. The result
+    /// has the size `to` and colours in sRGB. The caller must check `to` against the limits.
+    fn draw(&mut self, part: Window, to: Size, scratch: &mut Scratch) -> Result<Image, Error>;
+}
+
 /// The type of a function that opens a decoder for a file of a known format.
-pub(super) type OpenDecoder = for<'a> fn(Format, &'a [u8], &Limits) -> Result<Box<dyn Decode + 'a>, Error>;
+pub(super) type OpenDecoder =
+    for<'a> fn(Format, &'a [u8], &Limits, Option<&'a dyn FontSource>) -> Result<Box<dyn Decode + 'a>, Error>;
 
 /// An encoded file.
 #[derive(Debug)]

@@ -1,13 +1,13 @@
 //! The decoder of a format that holds one picture: such a format implements [`DecodeStill`], and
 //! [`StillDecoder`] converts the implementation to a [`Decode`].
 
-use super::codec::{Decode, Frame, Header};
+use super::codec::{Decode, Draw, Frame, Header};
 use crate::color::Raster;
 use crate::geometry::Size;
 use crate::{Error, Scratch};
 
-/// The decoder of a format that holds one picture. The functions `header`, `reduce_to` and `reduced_size`
-/// have the same meaning as in [`Decode`].
+/// The decoder of a format that holds one picture. The functions `header`, `reduce_to`, `reduced_size` and
+/// `drawing` have the same meaning as in [`Decode`].
 pub(super) trait DecodeStill {
     /// As [`Decode::header`].
     fn header(&self) -> &Header;
@@ -17,6 +17,11 @@ pub(super) trait DecodeStill {
 
     /// As [`Decode::reduced_size`].
     fn reduced_size(&self) -> Option<(f64, f64)> {
+        None
+    }
+
+    /// As [`Decode::drawing`].
+    fn drawing(&mut self) -> Option<&mut dyn Draw> {
         None
     }
 
@@ -48,6 +53,10 @@ impl<D: DecodeStill> Decode for StillDecoder<D> {
 
     fn reduced_size(&self) -> Option<(f64, f64)> {
         self.decoder.reduced_size()
+    }
+
+    fn drawing(&mut self) -> Option<&mut dyn Draw> {
+        self.decoder.drawing()
     }
 
     fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {

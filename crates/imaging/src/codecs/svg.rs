@@ -6,45 +6,46 @@
 //! the following, in this order:
 //!
 //! * [`source`] limits the length of the decompressed text.
-//! * A document type with declarations is refused, so that no entities exist.
-//! * [`audit`] counts how many elements the document has with all references expanded, before `usvg` expands
-//!   them.
+//! * [`entities`] limits the number, the depth and the total length of entities. External entities are never
+//!   read.
+//! * [`audit`] counts how many elements the document has with all references expanded, and how much work its
+//!   text is, before `usvg` expands the references and lays out the text.
+//! * [`document`] parses documents inside of the document, which share all limits with it.
 //! * [`pictures`] decodes embedded images with the decoders of this crate, and ignores external images.
 //! * [`cost`] adds up the pixels of all layers before the first layer is drawn.
 //!
 //! **Size.** Width and height come from the attributes, with 96 pixels per inch. If one of the two is
 //! missing, it follows from the other one by the aspect ratio of the `viewBox`. If both are missing, the
 //! document has the size of the `viewBox`, or, without a `viewBox`, the size of the drawing. Width and height
-//! are rounded, and at least 1. If the plan makes the picture smaller, the document is rendered at the
-//! smaller size.
+//! are rounded, and at least 1. Only the part that the plan keeps is drawn, directly at its size in the output.
 //!
-//! **Text is not drawn**, and a warning says so: drawing text needs font files, and an image worker opens no
-//! files.
+//! **Text** is drawn with fonts of the [`FontSource`] and with one embedded font family, see [`text`].
 
 mod audit;
 mod cost;
+mod document;
+mod entities;
 mod pictures;
 mod source;
 mod styles;
+mod text;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use resvg::tiny_skia::{IntSize, Pixmap, Transform};
-use resvg::usvg::{ImageHrefResolver, Options, Tree};
-use roxmltree::{Document, ParsingOptions};
+use resvg::usvg::Tree;
 
-use self::pictures::Pictures;
-use super::codec::{Header, OpenDecoder};
+use self::document::{Documents, Place};
+use super::codec::{Draw, Header, OpenDecoder};
 use super::still_decoder::DecodeStill;
 use crate::color::{Layout, Raster};
+use crate::fonts::FontSource;
 use crate::format::Format;
-use crate::format::xml_prolog;
-use crate::geometry::Size;
+use crate::geometry::{Size, Window};
 use crate::info::{Colorspace, ImageInfo};
-use crate::limits::Limit;
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
-use crate::{Error, Limits, Scratch};
+use crate::{Channels, Error, Image, Limits, Scratch};
 
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
 fn corrupt(reason: impl ToString) -> Error {
@@ -59,37 +60,23 @@ fn unsupported(reason: &str) -> Error {
 pub(super) struct Decoder {
     header: Header,
     limits: Limits,
-    /// The parsed document as a tree. `None` after the tree was drawn.
-    tree: Option<Tree>,
-    /// The size in pixels at which the document is drawn.
-    needed: Size,
+    tree: Tree,
 }
 
 impl Decoder {
-    /// Parses the whole document, but draws nothing. `open_picture` opens the raster images that the document
-    /// contains.
-    pub(super) fn open(input: &[u8], limits: &Limits, open_picture: OpenDecoder) -> Result<Self, Error> {
-        let text = source::text(input)?;
-        if xml_prolog::read(text.as_bytes()).declares {
-            return Err(unsupported("a document type with declarations of its own"));
-        }
-        let options = ParsingOptions { allow_dtd: true, nodes_limit: limits.parts, ..Default::default() };
-        let document =
-            Document::parse_with_options(&text, options).map_err(|error| refused(error, limits))?;
-        let n_texts = audit::check_document(&document, limits)?;
-        let pictures = Pictures::new(limits, open_picture);
-        let tree = guarded(|| Tree::from_xmltree(&document, &self::options(&pictures)))?;
-        let tree = tree.map_err(|error| match error {
-            resvg::usvg::Error::ParsingFailed(error) => refused(error, limits),
-            other => corrupt(other),
-        })?;
+    /// Parses the whole document, but draws nothing. `fonts` offers fonts for text, and `open_picture` opens
+    /// the raster images that the document contains.
+    pub(super) fn open(
+        input: &[u8],
+        limits: &Limits,
+        fonts: Option<&dyn FontSource>,
+        open_picture: OpenDecoder,
+    ) -> Result<Self, Error> {
+        let documents = Documents::new(limits, fonts, open_picture);
+        let tree = documents.parse(input, Place::default())?;
         let side = |length: f32| length.round().max(1.0) as u32;
         let size = Size::new(side(tree.size().width()), side(tree.size().height()));
-        let mut warnings = pictures.warnings();
-        if n_texts > 0 {
-            warnings.push(format!("{n_texts} texts were left out: this server has no fonts for SVG"));
-        }
-        Ok(Self { header: header(size, warnings), limits: *limits, tree: Some(tree), needed: size })
+        Ok(Self { header: header(size, documents.warnings()), limits: *limits, tree })
     }
 }
 
@@ -106,29 +93,6 @@ fn header(size: Size, warnings: Vec<String>) -> Header {
     }
 }
 
-/// Converts an error of the XML parser. If the document has more nodes than allowed, the result is
-/// [`Error::Limit`]. Every other parser error means that the document is malformed.
-fn refused(error: roxmltree::Error, limits: &Limits) -> Error {
-    match error {
-        roxmltree::Error::NodesLimitReached => {
-            let max = u64::from(limits.parts);
-            Error::Limit { limit: Limit::Parts, max, got: max + 1 }
-        }
-        other => corrupt(other),
-    }
-}
-
-/// Parser options that forbid external resources: the parser opens no files and no URLs.
-fn options<'a>(pictures: &'a Pictures<'_>) -> Options<'a> {
-    Options {
-        image_href_resolver: ImageHrefResolver {
-            resolve_data: Box::new(|_, data, _| pictures.embedded(&data)),
-            resolve_string: Box::new(|_, _| pictures.foreign()),
-        },
-        ..Options::default()
-    }
-}
-
 /// Runs code of `usvg` or `resvg` and converts a panic to an error. Both libraries can panic on extreme
 /// numbers in a document.
 fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, Error> {
@@ -142,23 +106,36 @@ impl DecodeStill for Decoder {
         &self.header
     }
 
-    fn reduce_to(&mut self, needed: Size) {
-        let ImageInfo { width, height, .. } = self.header.info;
-        self.needed = Size::new(needed.width.clamp(1, width), needed.height.clamp(1, height));
+    fn drawing(&mut self) -> Option<&mut dyn Draw> {
+        Some(self)
     }
 
     fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {
-        let tree = self.tree.take().expect("a still picture is decoded once");
-        let Size { width, height } = self.needed;
-        let (x, y) = (width as f32 / tree.size().width(), height as f32 / tree.size().height());
-        cost::check_tree(&tree, (x, y), self.needed, &self.limits)?;
+        let size = Size::new(self.header.info.width, self.header.info.height);
+        let image = self.draw(Window::whole(size), size, scratch)?;
+        let (width, height) = (image.width(), image.height());
+        Ok(Raster { width, height, layout: Layout::Rgba, data: image.into_data() })
+    }
+}
+
+impl Draw for Decoder {
+    fn draw(&mut self, part: Window, to: Size, scratch: &mut Scratch) -> Result<Image, Error> {
+        let Size { width, height } = to;
+        let ImageInfo { width: full_width, height: full_height, .. } = self.header.info;
+        // The factors from pixels of the full size to pixels of the result.
+        let (x, y) = (f64::from(width) / part.width, f64::from(height) / part.height);
+        let scale_x = (x * f64::from(full_width)) as f32 / self.tree.size().width();
+        let scale_y = (y * f64::from(full_height)) as f32 / self.tree.size().height();
+        cost::check_tree(&self.tree, (scale_x, scale_y), to, &self.limits)?;
         let data = scratch.take_zeroed(width as usize * height as usize * 4);
         let canvas = IntSize::from_wh(width, height).and_then(|size| Pixmap::from_vec(data, size));
         let mut canvas = canvas.ok_or_else(|| corrupt("its size makes no picture"))?;
-        guarded(|| resvg::render(&tree, Transform::from_scale(x, y), &mut canvas.as_mut()))?;
+        let (left, top) = ((-part.left * x) as f32, (-part.top * y) as f32);
+        let transform = Transform::from_row(scale_x, 0.0, 0.0, scale_y, left, top);
+        guarded(|| resvg::render(&self.tree, transform, &mut canvas.as_mut()))?;
         let mut data = canvas.take();
         unpremultiply_all(&mut data);
-        Ok(Raster { width, height, layout: Layout::Rgba, data })
+        Ok(Image::new(width, height, Channels::Rgba, data))
     }
 }
 

@@ -22,8 +22,8 @@ pub(super) fn is_svg(input: &[u8]) -> bool {
         return !head.starts_with(GZIP) && is_svg(&head);
     }
     match from_utf16(&input[..input.len().min(SNIFFED_BYTES as usize)]) {
-        Some(text) => xml_prolog::read(text.as_bytes()).root == b"svg",
-        None => xml_prolog::read(input).root == b"svg",
+        Some(text) => xml_prolog::root_element(text.as_bytes()) == b"svg",
+        None => xml_prolog::root_element(input) == b"svg",
     }
 }
 

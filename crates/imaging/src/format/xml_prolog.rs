@@ -1,20 +1,9 @@
-//! Reads the prolog of an XML document, the part before the root element (XML 1.0, 2.8): finds the name of
-//! the root element and declarations in the document type. This code does not check the syntax; the XML
-//! parser refuses malformed documents later.
+//! Reads the prolog of an XML document, the part before the root element (XML 1.0, 2.8), to find the name of
+//! the root element. This code does not check the syntax; the XML parser refuses malformed documents later.
 
-/// The properties of an XML prolog.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Prolog<'a> {
-    /// The name of the root element without its namespace prefix. The name is empty when the document has no
-    /// root element.
-    pub(crate) root: &'a [u8],
-    /// Whether the document type contains declarations, for example of entities.
-    pub(crate) declares: bool,
-}
-
-/// Reads the prolog of an XML document.
-pub(crate) fn read(text: &[u8]) -> Prolog<'_> {
-    let mut prolog = Prolog::default();
+/// Returns the name of the root element without its namespace prefix. The name is empty when the document has
+/// no root element.
+pub(super) fn root_element(text: &[u8]) -> &[u8] {
     let mut rest = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     loop {
         rest = rest.trim_ascii_start();
@@ -23,14 +12,11 @@ pub(crate) fn read(text: &[u8]) -> Prolog<'_> {
         } else if let Some(instruction) = rest.strip_prefix(b"<?") {
             after(instruction, b"?>")
         } else if let Some(doctype) = strip_doctype(rest) {
-            let (declares, next) = document_type(doctype);
-            prolog.declares |= declares;
-            next
+            after_document_type(doctype)
         } else {
-            prolog.root = rest.strip_prefix(b"<").map(local_name).unwrap_or_default();
-            return prolog;
+            return rest.strip_prefix(b"<").map(local_name).unwrap_or_default();
         };
-        let Some(next) = next else { return prolog };
+        let Some(next) = next else { return &[] };
         rest = next;
     }
 }
@@ -47,22 +33,24 @@ fn strip_doctype(text: &[u8]) -> Option<&[u8]> {
     head.eq_ignore_ascii_case(DOCTYPE).then_some(rest)
 }
 
-/// Returns whether a document type contains declarations, and the text after the document type. Brackets
-/// inside quotes do not count.
-fn document_type(text: &[u8]) -> (bool, Option<&[u8]>) {
-    let (mut quote, mut inside, mut declares) = (None, false, false);
-    for (i, &byte) in text.iter().enumerate() {
-        match (quote, byte) {
-            (Some(open), _) if open == byte => quote = None,
-            (Some(_), _) => {}
-            (None, b'"' | b'\'') => quote = Some(byte),
-            (None, b'[') => (inside, declares) = (true, true),
-            (None, b']') => inside = false,
-            (None, b'>') if !inside => return (declares, Some(&text[i + 1..])),
-            (None, _) => {}
+/// Returns the text after a document type. Brackets inside quotes and comments do not count.
+fn after_document_type(text: &[u8]) -> Option<&[u8]> {
+    let (mut rest, mut inside) = (text, false);
+    loop {
+        if let Some(comment) = rest.strip_prefix(b"<!--") {
+            rest = after(comment, b"-->")?;
+            continue;
+        }
+        let (&byte, next) = rest.split_first()?;
+        rest = next;
+        match byte {
+            b'"' | b'\'' => rest = after(rest, &[byte])?,
+            b'[' => inside = true,
+            b']' => inside = false,
+            b'>' if !inside => return Some(rest),
+            _ => {}
         }
     }
-    (declares, None)
 }
 
 /// The name of an XML tag without its namespace prefix.
@@ -78,20 +66,22 @@ mod tests {
 
     #[test]
     fn xml_root_element_is_found_after_the_xml_declaration_comments_and_document_type() {
-        let cases: [(&str, &str, bool); 10] = [
-            ("<svg>", "svg", false),
-            ("\u{feff}  <?xml version='1.0'?>\n<!-- a > b --> <svg/>", "svg", false),
-            ("<s:svg xmlns:s='x'>", "svg", false),
-            ("<!DOCTYPE svg PUBLIC \"-//W3C//DTD SVG 1.1//EN\" \"http://x/[svg].dtd\"><svg >", "svg", false),
-            ("<!doctype svg [<!ENTITY a \"]>\">]><svg>", "svg", true),
-            ("<!DOCTYPE svg [ ] ><svg>", "svg", true),
-            ("<html>", "html", false),
-            ("<!-- <svg> -->", "", false),
-            ("<!-- <svg>", "", false),
-            ("", "", false),
+        let cases = [
+            ("<svg>", "svg"),
+            ("\u{feff}  <?xml version='1.0'?>\n<!-- a > b --> <svg/>", "svg"),
+            ("<s:svg xmlns:s='x'>", "svg"),
+            ("<!DOCTYPE svg PUBLIC \"-//W3C//DTD SVG 1.1//EN\" \"http://x/[svg].dtd\"><svg >", "svg"),
+            ("<!doctype svg [<!ENTITY a \"]>\">]><svg>", "svg"),
+            ("<!DOCTYPE svg [ ] ><svg>", "svg"),
+            ("<!DOCTYPE svg [<!-- it's ]> --> <!ENTITY a 'b'>]><svg>", "svg"),
+            ("<!DOCTYPE svg [<!ENTITY a 'b>]><svg>", ""),
+            ("<html>", "html"),
+            ("<!-- <svg> -->", ""),
+            ("<!-- <svg>", ""),
+            ("", ""),
         ];
-        for (text, root, declares) in cases {
-            assert_eq!(read(text.as_bytes()), Prolog { root: root.as_bytes(), declares }, "{text}");
+        for (text, root) in cases {
+            assert_eq!(root_element(text.as_bytes()), root.as_bytes(), "{text}");
         }
     }
 }

@@ -23,7 +23,7 @@ pub struct Resized {
 
 impl Resized {
     /// The result when the whole input is resampled to the size `picture`.
-    fn whole(size: Size, picture: Size) -> Self {
+    pub(crate) fn whole(size: Size, picture: Size) -> Self {
         Self { window: Window::whole(size), picture, canvas: picture, x: 0, y: 0 }
     }
 }

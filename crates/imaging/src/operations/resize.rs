@@ -5,7 +5,7 @@ use super::Context;
 use super::canvas::surround;
 use super::picture::Picture;
 use crate::geometry::{Rect, Resized};
-use crate::plan::Resize;
+use crate::plan::Color;
 use crate::{Error, Plan, Scratch, geometry};
 
 pub(super) fn run(
@@ -18,14 +18,14 @@ pub(super) fn run(
     let resized = geometry::resize(picture.size(), resize);
     context.limits.check_output(resized.canvas.width, resized.canvas.height)?;
     let picture = picture.resampled(resized.window, resized.picture, resize.kernel, scratch);
-    Ok(on_canvas(picture, resized, resize, context, scratch))
+    Ok(on_canvas(picture, resized, resize.background, context, scratch))
 }
 
 /// Places the resampled image on its canvas.
 pub(super) fn on_canvas(
     picture: Picture,
     resized: Resized,
-    resize: Resize,
+    background: Option<Color>,
     context: &Context<'_>,
     scratch: &mut Scratch,
 ) -> Picture {
@@ -35,5 +35,5 @@ pub(super) fn on_canvas(
     }
     let at = Rect { x, y, width: to.width, height: to.height };
     let image = picture.into_image(scratch);
-    surround(image, at, canvas, context.backdrop(resize.background), scratch).into()
+    surround(image, at, canvas, context.backdrop(background), scratch).into()
 }

@@ -65,7 +65,7 @@ pub(crate) fn apply_to_rows(
     };
     let how = (resized.window, resized.picture, asked.kernel);
     let image = resample_rows(&mut read, size, channels, how, scratch)?;
-    let picture = resize::on_canvas(image.into(), resized, asked, context, scratch);
+    let picture = resize::on_canvas(image.into(), resized, asked.background, context, scratch);
     Ok(run_all(&AFTER_RESIZE, picture, plan, context, scratch)?.into_image(scratch))
 }
 

@@ -6,9 +6,10 @@ use std::borrow::Cow;
 use super::cut_off;
 use super::first_frame::no_picture;
 use super::watermark;
-use crate::codecs::{Decode, Encode, Frame, Header};
+use crate::codecs::{Decode, Draw, Encode, Frame, Header};
 use crate::color::ToSrgb;
-use crate::geometry::{Rect, Size, Stages};
+use crate::fonts::FontSource;
+use crate::geometry::{Rect, Size, Stages, Window};
 use crate::info::Colorspace;
 use crate::limits::{Limit, check};
 use crate::operations::{self, Context};
@@ -41,6 +42,8 @@ pub(super) struct FramePipeline<'a> {
     pub(super) watermark_file: Option<&'a [u8]>,
     /// The decoded watermark at the size that it has on every frame.
     pub(super) watermark: Option<Image>,
+    /// The fonts for the text in the watermark, if the watermark is a document.
+    pub(super) fonts: Option<&'a dyn FontSource>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -82,9 +85,12 @@ impl FramePipeline<'_> {
         scratch: &mut Scratch,
     ) -> Result<Box<dyn Encode>, Error> {
         let n_frames = self.n_frames;
-        if n_frames == 1
-            && let Some(image) = self.process_rows(decoder, scratch)?
-        {
+        let still = match decoder.drawing() {
+            Some(drawing) => Some(self.process_drawing(drawing, scratch)?),
+            None if n_frames == 1 => self.process_rows(decoder, scratch)?,
+            None => None,
+        };
+        if let Some(image) = still {
             self.check_truncation(decoder)?;
             let mut encoder = begin(Size::of(&image))?;
             encoder.push(image, 0, scratch)?;
@@ -122,6 +128,20 @@ impl FramePipeline<'_> {
 
     fn check_truncation(&self, decoder: &dyn Decode) -> Result<(), Error> {
         cut_off::check(decoder.header(), self.uses_all_frames, self.limits)
+    }
+
+    /// Draws a picture of a vector format directly at the size that the plan asks for, and applies the plan.
+    /// If the plan refers to faces, the whole picture is drawn first, and the faces are found in it.
+    fn process_drawing(&mut self, drawing: &mut dyn Draw, scratch: &mut Scratch) -> Result<Image, Error> {
+        if geometry::uses_faces(&self.plan) {
+            let image = drawing.draw(Window::whole(self.full_size), self.full_size, scratch)?;
+            self.resolve_faces(&image, scratch)?;
+            scratch.give(image.into_data());
+        }
+        let kept = operations::drawn_part(self.full_size, &self.plan, self.limits)?;
+        let image = drawing.draw(kept.part, kept.size, scratch)?;
+        self.decode_watermark(scratch)?;
+        operations::apply_to_drawing(image, kept, &self.plan, &self.context(), scratch)
     }
 
     /// If the image has a single frame, processes this picture row by row while it is decoded. Returns
@@ -186,7 +206,8 @@ impl FramePipeline<'_> {
         {
             let under = Stages::of(self.full_size, &self.plan)?.scaled;
             let mut warnings = Vec::new();
-            let decoded = watermark::decode(file, &asked, under, &self.context(), &mut warnings, scratch)?;
+            let decoded =
+                watermark::decode(file, &asked, under, &self.context(), self.fonts, &mut warnings, scratch)?;
             self.watermark = Some(decoded);
             self.warnings.append(&mut warnings);
         }

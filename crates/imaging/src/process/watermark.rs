@@ -3,7 +3,8 @@
 
 use super::cut_off;
 use super::first_frame::first_frame;
-use crate::geometry::{Placed, Size};
+use crate::fonts::FontSource;
+use crate::geometry::{Placed, Size, Window};
 use crate::operations::{self, Context};
 use crate::plan::{Kernel, Watermark};
 use crate::{Error, Image, Scratch, codecs, format, geometry};
@@ -19,10 +20,11 @@ pub(super) fn decode(
     asked: &Watermark,
     image: Size,
     context: &Context<'_>,
+    fonts: Option<&dyn FontSource>,
     warnings: &mut Vec<String>,
     scratch: &mut Scratch,
 ) -> Result<Image, Error> {
-    let decoded = read(bytes, asked, image, context, warnings, scratch)
+    let decoded = read(bytes, asked, image, context, fonts, warnings, scratch)
         .map_err(|error| Error::Watermark(Box::new(error)))?;
     let scaled = operations::fit_watermark(&decoded, asked, image, context, scratch)?;
     Ok(match scaled {
@@ -35,12 +37,13 @@ pub(super) fn decode(
 }
 
 /// Decodes a watermark. If the watermark is smaller in the output than in its file, the decoder may deliver a
-/// reduced picture.
+/// reduced picture. A watermark of a vector format is drawn at its size in the output.
 fn read(
     bytes: &[u8],
     asked: &Watermark,
     image: Size,
     context: &Context<'_>,
+    fonts: Option<&dyn FontSource>,
     warnings: &mut Vec<String>,
     scratch: &mut Scratch,
 ) -> Result<Image, Error> {
@@ -48,13 +51,19 @@ fn read(
         return Err(Error::UnknownFormat { sniffed: format::sniff_foreign(bytes) });
     };
     let explained = |error| cut_off::explained(error, format, bytes);
-    let mut decoder = codecs::open(format, bytes, context.limits).map_err(explained)?;
+    let mut decoder = codecs::open(format, bytes, context.limits, fonts).map_err(explained)?;
     let header = decoder.header();
     let (width, height) = (header.info.width, header.info.height);
     let orientation = header.orientation;
     context.limits.check_input(width, height, 1)?;
     let upright_size = orientation.turned(Size::new(width, height));
     let Placed { size, .. } = geometry::watermark(asked, upright_size, image);
+    if let Some(drawing) = decoder.drawing() {
+        context.limits.check_output(size.width, size.height)?;
+        let drawn = drawing.draw(Window::whole(upright_size), size, scratch)?;
+        warnings.extend(decoder.header().warnings.iter().map(|warning| format!("watermark: {warning}")));
+        return Ok(drawn);
+    }
     let needed = Size::new(size.width.min(upright_size.width), size.height.min(upright_size.height));
     // If the plan states neither a width nor a height, the watermark has the size of the picture in the file,
     // so the decoder must not reduce it.

@@ -254,3 +254,27 @@ fn lossless_output_option_changes_webp_files_but_not_png_jpeg_or_gif_files() {
     assert_eq!(exact.output.quality, None);
     assert!(exact.output.bytes > try_process(&input, in_format(Format::Webp)).unwrap().output.bytes);
 }
+
+#[test]
+fn output_settings_that_the_format_cannot_obey_give_a_warning() {
+    let input = png_of(&quarters(8, 8));
+    let warnings = |format, quality, lossless| {
+        let output = Output { format: TargetFormat::Format(format), quality, lossless, ..Output::default() };
+        run(&input, &Plan { output, ..Plan::default() }).warnings
+    };
+    for format in [Format::Png, Format::Gif, Format::Bmp, Format::Tiff] {
+        let expected = format!("output.quality had no effect: {} files have no quality", format.name());
+        assert_eq!(warnings(format, Some(50), false), [expected]);
+    }
+    for format in [Format::Jpeg, Format::Avif, Format::Heic] {
+        let warnings = warnings(format, None, true);
+        assert!(warnings[0].starts_with("output.lossless had no effect"), "{format:?} {warnings:?}");
+    }
+    let both = warnings(Format::Webp, Some(50), true);
+    assert_eq!(both, ["output.quality had no effect, because output.lossless is true"]);
+    let obeyed =
+        [(Format::Webp, Some(50), false), (Format::Jpeg, Some(50), false), (Format::Png, None, true)];
+    for (format, quality, lossless) in obeyed {
+        assert_eq!(warnings(format, quality, lossless), [] as [&str; 0], "{format:?}");
+    }
+}

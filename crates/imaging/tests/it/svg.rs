@@ -2,6 +2,9 @@
 //! fetch URLs.
 
 mod malicious;
+mod nested;
+mod sizes;
+mod text;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -10,7 +13,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use pixaven_imaging::plan::{Gravity, Kernel, Resize, ResizeMode};
 use pixaven_imaging::{Colorspace, Error, Format, Image, Limits, Plan, Processed, Scratch, process, sniff};
 
 use crate::corpus::Corpus;
@@ -93,29 +95,6 @@ fn size_of_an_svg_comes_from_its_attributes_width_and_height_or_view_box() {
 }
 
 #[test]
-fn svg_is_drawn_directly_at_the_output_size_and_not_scaled_as_a_raster_image() {
-    // The lines of the drawing are one pixel of the output apart. If the document were drawn at full size and
-    // then resampled, the lines would become gray.
-    let mut lines = String::new();
-    (0..20).for_each(|i| write!(lines, "<rect x='{}' width='20' height='400'/>", i * 40).unwrap());
-    let resize = Resize {
-        mode: ResizeMode::Exact,
-        width: Some(40),
-        height: Some(20),
-        gravity: Gravity::Center,
-        upscale: true,
-        background: None,
-        kernel: Kernel::Lanczos3,
-    };
-    let plan = Plan { resize: Some(resize), ..plan_for(Format::Png) };
-    let (width, height, pixels) = decode_png(&run(&document(800, 400, &lines), &plan).bytes);
-    assert_eq!((width, height), (40, 20));
-    for (i, pixel) in pixels.iter().enumerate() {
-        assert_eq!(*pixel, if i % 2 == 0 { [0, 0, 0, 255] } else { [0; 4] }, "{i}");
-    }
-}
-
-#[test]
 fn svg_file_with_any_text_encoding_and_any_xml_prolog_is_recognised() {
     let text = String::from_utf8(document(9, 9, "<!-- é -->")).unwrap();
     let utf16 = |big: bool| -> Vec<u8> {
@@ -192,17 +171,6 @@ fn external_files_and_urls_in_an_svg_are_not_read() {
 }
 
 #[test]
-fn svg_embedded_in_an_svg_is_skipped_with_a_warning() {
-    let inner = document(8, 8, "<rect width='8' height='8'/>");
-    for inner in [inner.clone(), gzip(&inner)] {
-        let data = BASE64.encode(&inner);
-        let image = format!("<image width='8' height='8' href='data:image/svg+xml;base64,{data}'/>");
-        let pixels = pixels_with_warning(&document(8, 8, &image), "a document in a document");
-        assert!(pixels.iter().all(|pixel| *pixel == [0; 4]));
-    }
-}
-
-#[test]
 fn all_images_embedded_in_an_svg_share_one_limit_on_the_number_of_pixels() {
     let data = BASE64.encode(encoded(&photo(100, 100), Format::Jpeg));
     let image = format!("<image width='8' height='8' href='data:image/jpeg;base64,{data}'/>");
@@ -214,11 +182,6 @@ fn all_images_embedded_in_an_svg_share_one_limit_on_the_number_of_pixels() {
         "{:?}",
         done.warnings
     );
-}
-
-#[test]
-fn text_in_an_svg_is_skipped_with_a_warning() {
-    pixels_with_warning(&document(20, 20, "<text y='10'>Hello</text>"), "1 texts were left out");
 }
 
 #[test]

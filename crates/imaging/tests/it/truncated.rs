@@ -246,7 +246,7 @@ fn cut_off_watermark_file_is_refused_or_accepted_with_a_warning_like_a_cut_off_i
     };
     let plan = Plan { watermark: Some(watermark), ..plan_for(Format::Png) };
     let watermarked = |truncated| {
-        let input = Input { image: &input, watermark: Some(&bmp[..bmp.len() / 2]) };
+        let input = Input { image: &input, watermark: Some(&bmp[..bmp.len() / 2]), fonts: None };
         let limits = Limits { truncated, ..Limits::default() };
         process(input, &plan, &limits, &mut Scratch::default())
     };

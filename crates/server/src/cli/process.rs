@@ -65,10 +65,11 @@ struct Batch {
     max_bytes: u64,
 }
 
-/// The sizes of an input and of its result, in bytes.
-struct FileSizes {
+/// The outcome of one input: the sizes of the input and of its result in bytes, and the warnings.
+struct FileOutcome {
     n_bytes_before: u64,
     n_bytes_after: u64,
+    warnings: Vec<String>,
 }
 
 pub(super) async fn run(args: ProcessArgs) -> anyhow::Result<ExitCode> {
@@ -105,7 +106,7 @@ pub(super) async fn run(args: ProcessArgs) -> anyhow::Result<ExitCode> {
 
 fn start_sandbox(config: &Config, n_jobs: usize) -> anyhow::Result<Sandbox> {
     let program = std::env::current_exe().context("the path of this program is needed for image workers")?;
-    Sandbox::start(sandbox_settings(config, program, n_jobs), Tasks::new())
+    Sandbox::start(sandbox_settings(config, program, n_jobs)?, Tasks::new())
         .context("the image workers could not be started")
 }
 
@@ -144,7 +145,7 @@ fn progress_bar(n_inputs: usize) -> anyhow::Result<ProgressBar> {
 }
 
 /// Processes one image and writes its result to a file.
-async fn process_file(batch: &Batch, input: &Input) -> Result<FileSizes, String> {
+async fn process_file(batch: &Batch, input: &Input) -> Result<FileOutcome, String> {
     let image = read_file(&input.path, batch.max_bytes)?;
     let n_bytes_before = image.len() as u64;
     let worker_input = WorkerInput { image, watermark: batch.watermark.clone() };
@@ -154,7 +155,8 @@ async fn process_file(batch: &Batch, input: &Input) -> Result<FileSizes, String>
     };
     let processed = processed.await.map_err(|failure| ApiError::from(failure).to_string())?;
     batch.outputs.write(input, processed.input.format, processed.output.format, &processed.bytes)?;
-    Ok(FileSizes { n_bytes_before, n_bytes_after: processed.bytes.len() as u64 })
+    let n_bytes_after = processed.bytes.len() as u64;
+    Ok(FileOutcome { n_bytes_before, n_bytes_after, warnings: processed.warnings })
 }
 
 /// Reads a file. Fails if the file is empty or larger than `max_bytes`.

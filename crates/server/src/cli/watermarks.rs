@@ -80,7 +80,7 @@ async fn add(config: &Config, file: &Path) -> anyhow::Result<()> {
     let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
     let (ledger, account) = open_account(config).await?;
     let program = std::env::current_exe().context("the path of this program is needed for image workers")?;
-    let sandbox = Sandbox::start(sandbox_settings(config, program, 1), Tasks::new())
+    let sandbox = Sandbox::start(sandbox_settings(config, program, 1)?, Tasks::new())
         .context("the image worker could not be started")?;
     let name = file.file_name().and_then(|name| file_name::clean(&name.to_string_lossy()));
     let watermarks = watermarks(config, ledger.clone(), open_blobs(config)?);

@@ -89,7 +89,7 @@ fn picture_after(example: &Example, request: &str) -> Result<(Vec<u8>, FileInfo)
         Output { format: TargetFormat::Format(Format::Webp), quality: Some(QUALITY), ..Output::default() };
     let plan = Plan { output, ..spec.plan };
     let (image, ring) = (picture_before(example.attribute == "auto.orient"), ring());
-    let input = Input { image: &image, watermark: plan.watermark.map(|_| ring.as_slice()) };
+    let input = Input { image: &image, watermark: plan.watermark.map(|_| ring.as_slice()), fonts: None };
     let result = process(input, &plan, &Limits::default(), &mut Scratch::default());
     result.map(|processed| (processed.bytes, processed.output)).map_err(|error| error.to_string())
 }

@@ -31,6 +31,7 @@ use self::scheduler::Scheduler;
 pub use self::scheduler::{QueueLimits, Ticket};
 use super::Caller;
 use super::error::{LimitExceeded, WorkError};
+use super::fonts::FontLibrary;
 use crate::runtime::lifecycle::Tasks;
 
 /// The settings of the pool of image workers.
@@ -54,6 +55,8 @@ pub struct SandboxSettings {
     pub queue: QueueLimits,
     /// The limits that a worker checks while it decodes and encodes one image, such as the number of pixels.
     pub limits: Limits,
+    /// The fonts for which workers can ask.
+    pub fonts: FontLibrary,
 }
 
 /// The files that a worker receives for one image.

@@ -69,6 +69,15 @@ pub(super) enum Failure {
     Unsupported(String),
 }
 
+impl Failure {
+    /// Returns the reason without saying whose fault the failure is.
+    pub(super) fn into_reason(self) -> String {
+        match self {
+            Self::Corrupt(reason) | Self::Unsupported(reason) => reason,
+        }
+    }
+}
+
 /// Decodes the picture of an item. Refuses a picture of more than `max_pixels`.
 pub(super) fn decode(
     configuration: &Configuration<'_>,

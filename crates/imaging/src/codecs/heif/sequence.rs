@@ -201,7 +201,9 @@ impl<'a> Coder<'a> {
     fn planes(&mut self, sample: &[u8]) -> Result<Planes, String> {
         match self {
             Self::Av1(stream) => stream.picture(sample).map_err(str::to_owned),
-            Self::Hevc { configuration, max_pixels } => hevc::decode(configuration, sample, *max_pixels),
+            Self::Hevc { configuration, max_pixels } => {
+                hevc::decode(configuration, sample, *max_pixels).map_err(hevc::Failure::into_reason)
+            }
         }
     }
 }

@@ -138,7 +138,7 @@ fn identity(tkhd: &[u8]) -> Option<(u32, u64)> {
     let id = fields.u32()?;
     fields.take(4)?;
     let duration = fields.uint(if is_long { 8 } else { 4 })?;
-    Some((id, if !is_long && duration == u32::MAX.into() { u64::MAX } else { duration }))
+    Some((id, if !is_long && duration == u64::from(u32::MAX) { u64::MAX } else { duration }))
 }
 
 /// Returns how many times a track plays: an edit list with the flag for repetition repeats until the duration

@@ -141,7 +141,7 @@ impl Rows for PngRows<'_> {
             missing.fill(0);
             if !missing.is_empty() && self.header.truncation.is_none() {
                 let n_missing = u64::from(self.n_left) - n_good as u64;
-                if n_missing == self.size.height.into() {
+                if n_missing == u64::from(self.size.height) {
                     return Err(too_short());
                 }
                 let of = self.size.height.into();

@@ -3,13 +3,16 @@ use super::*;
 /// The default quality of the encoder in these tests.
 const DEFAULT_QUALITY: u8 = 80;
 
+/// The quality of the result of a search and its warning.
+type QualityAndWarning = (u8, Option<String>);
+
 /// Runs a search in which the file of quality `q` has `size(q)` bytes. Returns the quality of the result, its
 /// warning, and the qualities of all attempts.
 fn run(
     quality: Option<u8>,
     max_bytes: u64,
     size: impl Fn(u8) -> f64,
-) -> (Result<(u8, Option<String>), Error>, Vec<u8>) {
+) -> (Result<QualityAndWarning, Error>, Vec<u8>) {
     let mut tried = Vec::new();
     let output = Output { quality, max_bytes: Some(max_bytes), ..Output::default() };
     let found = search(&output, max_bytes, |output| {

@@ -2,7 +2,7 @@
 //! one layer for every isolated group, further layers for every mask, clip path and filter, and a tile for
 //! every pattern.
 
-use resvg::usvg::{Fill, Group, ImageKind, Node, NonZeroRect, Paint, Path, Stroke, Tree, filter};
+use resvg::usvg::{Fill, Group, Image, ImageKind, Node, NonZeroRect, Paint, Path, Stroke, Tree, filter};
 
 use crate::geometry::Size;
 use crate::limits::{Limit, check};
@@ -42,6 +42,8 @@ impl Cost {
 struct Canvas {
     /// The number of pixels per unit of the document's coordinates, horizontally and vertically.
     scale: (f64, f64),
+    /// The number of pixels of the layer on which the content is drawn.
+    surface: f64,
     /// Largest number of pixels of a layer.
     max: f64,
     /// Whether the bounding boxes of layers are in the coordinates of this canvas. If not, the size of a
@@ -53,7 +55,7 @@ impl Canvas {
     /// Returns the canvas for the content of a clip path, mask, filter or pattern, which is drawn on separate
     /// layers of at most `pixels` pixels each.
     fn apart(self, pixels: f64) -> Self {
-        Self { max: pixels, placed: false, ..self }
+        Self { surface: pixels, max: pixels, placed: false, ..self }
     }
 
     /// Returns the number of pixels of a layer with this bounding box.
@@ -71,7 +73,7 @@ impl Canvas {
 pub(super) fn check_tree(tree: &Tree, scale: (f32, f32), size: Size, limits: &Limits) -> Result<(), Error> {
     let pixels = f64::from(size.width) * f64::from(size.height);
     let scale = (scale.0.into(), scale.1.into());
-    let canvas = Canvas { scale, max: pixels * CANVAS_AND_AROUND, placed: true };
+    let canvas = Canvas { scale, surface: pixels, max: pixels * CANVAS_AND_AROUND, placed: true };
     let cost = children(tree.root(), canvas).above(pixels);
     check(Limit::Pixels, limits.pixels, cost.peak as u64)?;
     check(Limit::Pixels, limits.pixels.saturating_mul(MAX_WORK), cost.work as u64)
@@ -88,7 +90,7 @@ fn node(node: &Node, canvas: Canvas) -> Cost {
         Node::Group(group) => self::group(group, canvas),
         Node::Path(path) => self::path(path, canvas),
         Node::Image(image) => match image.kind() {
-            ImageKind::SVG(tree) => children(tree.root(), canvas),
+            ImageKind::SVG(tree) => document(tree, image, canvas),
             // The pixels of a raster image are added each time it is drawn, because `resvg` decodes it each
             // time.
             _ => Cost::default().above(f64::from(image.size().width()) * f64::from(image.size().height())),
@@ -97,15 +99,23 @@ fn node(node: &Node, canvas: Canvas) -> Cost {
     }
 }
 
+/// Returns the cost of drawing a document in a document. `resvg` draws it on a layer of its own, which is as
+/// large as the layer below.
+fn document(tree: &Tree, image: &Image, canvas: Canvas) -> Cost {
+    let (x, y) = image.abs_transform().get_scale();
+    let scale = (f64::from(x) * canvas.scale.0, f64::from(y) * canvas.scale.1);
+    let inner = Canvas { scale, max: canvas.surface * CANVAS_AND_AROUND, ..canvas };
+    children(tree.root(), inner).above(canvas.surface)
+}
+
 /// Returns the cost of drawing a group with its clip paths, masks and filters.
 fn group(group: &Group, canvas: Canvas) -> Cost {
-    let inner = children(group, canvas);
     if !group.should_isolate() {
-        return inner;
+        return children(group, canvas);
     }
     let pixels = canvas.pixels(group.abs_layer_bounding_box());
     let within = canvas.apart(pixels);
-    let mut cost = inner;
+    let mut cost = children(group, Canvas { surface: pixels, ..canvas });
     let mut clip = group.clip_path();
     while let Some(path) = clip {
         cost = cost.then(children(path.root(), within).above(pixels));
@@ -161,7 +171,7 @@ fn path(path: &Path, canvas: Canvas) -> Cost {
         let Paint::Pattern(pattern) = paint else { return cost };
         let (x, y) = path.abs_transform().pre_concat(pattern.transform()).get_scale();
         let scale = (f64::from(x) * canvas.scale.0, f64::from(y) * canvas.scale.1);
-        let tile = Canvas { scale, max: f64::INFINITY, placed: true };
+        let tile = Canvas { scale, surface: 0.0, max: f64::INFINITY, placed: true };
         let pixels = tile.pixels(pattern.rect());
         cost.then(children(pattern.root(), tile.apart(pixels)).above(pixels))
     })

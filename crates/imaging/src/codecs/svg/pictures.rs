@@ -8,7 +8,6 @@ use resvg::usvg::ImageKind;
 use crate::codecs::codec::OpenDecoder;
 use crate::codecs::png;
 use crate::color::ToSrgb;
-use crate::format::Format;
 use crate::info::Colorspace;
 use crate::limits::{Limit, check};
 use crate::metadata::Metadata;
@@ -47,31 +46,28 @@ impl<'a> Pictures<'a> {
         None
     }
 
-    /// Decodes an embedded image. The function encodes the image as PNG again and passes this PNG to `resvg`,
+    /// Decodes an embedded raster image. The function encodes the image as PNG again and passes this PNG to `resvg`,
     /// so that no decoder of `resvg` reads bytes of the input file.
     pub(super) fn embedded(&self, data: &[u8]) -> Option<ImageKind> {
         match self.decode(data) {
             Ok(png) => Some(ImageKind::PNG(Arc::new(png))),
-            Err(error) => {
-                self.warn(format!("a picture in the document was left out: {error}"));
-                None
-            }
+            Err(error) => self.left_out(&error),
         }
+    }
+
+    /// Adds the warning that an embedded image or document is not drawn, and why.
+    pub(super) fn left_out(&self, error: &Error) -> Option<ImageKind> {
+        self.warn(format!("a picture in the document was left out: {error}"));
+        None
     }
 
     /// Decodes an embedded image and encodes the pixels as PNG.
     fn decode(&self, data: &[u8]) -> Result<Vec<u8>, Error> {
         let format = match format::sniff(data) {
             None => return Err(Error::UnknownFormat { sniffed: format::sniff_foreign(data) }),
-            Some(Format::Svg) => {
-                return Err(Error::Unsupported {
-                    format: "SVG",
-                    reason: "a document in a document".to_owned(),
-                });
-            }
             Some(format) => format,
         };
-        let mut decoder = (self.open)(format, data, self.limits)?;
+        let mut decoder = (self.open)(format, data, self.limits, None)?;
         let info = &decoder.header().info;
         self.limits.check_input(info.width, info.height, 1)?;
         self.spend(u64::from(info.width) * u64::from(info.height))?;

@@ -13,7 +13,7 @@ use crate::format::svg::from_utf16;
 
 /// The largest allowed length of the text of a document, in bytes. It is limited because the parsed document
 /// takes several times as much memory.
-const MAX_TEXT_BYTES: usize = 16 << 20;
+pub(super) const MAX_TEXT_BYTES: usize = 16 << 20;
 
 /// Returns the text of a file.
 ///
@@ -30,9 +30,14 @@ pub(super) fn text(input: &[u8]) -> Result<Cow<'_, str>, Error> {
     decode(&unpacked).map(|text| Cow::Owned(text.into_owned()))
 }
 
+/// The error of a document whose text is too long.
+pub(super) fn too_long() -> Error {
+    unsupported(&format!("more than {MAX_TEXT_BYTES} bytes of text"))
+}
+
 fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Error> {
     if bytes.len() > MAX_TEXT_BYTES {
-        return Err(unsupported(&format!("more than {MAX_TEXT_BYTES} bytes of text")));
+        return Err(too_long());
     }
     if let Some(text) = from_utf16(bytes) {
         return Ok(Cow::Owned(text));

@@ -155,7 +155,7 @@ fn watermark_in_any_format_is_applied_to_every_frame() {
         let mark = encoded(&flat_image(30, 20, Channels::Rgb, [250, 10, 20, 255]), format);
         let plan = Plan { watermark: Some(PLAIN), ..plan_for(Format::Png) };
         let (png, limits) = (png_of(&image), Limits::default());
-        let input = Input { image: &png, watermark: Some(&mark) };
+        let input = Input { image: &png, watermark: Some(&mark), fonts: None };
         let done = process(input, &plan, &limits, &mut Scratch::default()).unwrap();
         let (_, _, pixels) = decode_png(&done.bytes);
         let [r, g, b, _] = pixels[45 * 120 + 60];
@@ -163,7 +163,7 @@ fn watermark_in_any_format_is_applied_to_every_frame() {
         assert_eq!((done.output.width, done.output.height), (120, 90));
 
         let plan = Plan { watermark: Some(PLAIN), ..plan_for(Format::Apng) };
-        let input = Input { image: &animation, watermark: Some(&mark) };
+        let input = Input { image: &animation, watermark: Some(&mark), fonts: None };
         let done = process(input, &plan, &limits, &mut Scratch::default()).unwrap();
         assert_eq!(done.output.frames, 3);
         for (frame, _) in decoded_frames(&done.bytes) {
@@ -179,7 +179,7 @@ fn error_about_an_invalid_watermark_file_starts_with_the_word_watermark() {
         (png_of(&photo(20, 10)), Limits { input_side_px: 40, output_side_px: 50, ..Limits::default() });
     let run = |mark: &[u8], options| {
         let plan = Plan { watermark: Some(options), ..plan_for(Format::Png) };
-        let input = Input { image: &image, watermark: Some(mark) };
+        let input = Input { image: &image, watermark: Some(mark), fonts: None };
         process(input, &plan, &limits, &mut Scratch::default()).unwrap_err()
     };
     let mut broken = encoded(&photo(20, 10), Format::Png);

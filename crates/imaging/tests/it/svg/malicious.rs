@@ -4,19 +4,85 @@
 use pixaven_imaging::{Error, Format, Limits, Scratch, process};
 
 use super::{document, gzip, try_process};
-use crate::helpers::plan_for;
+use crate::helpers::{decoded_pixels, plan_for};
+
+/// Creates a document with a document type that contains `declarations`, and with a rectangle of the width
+/// `&w;`.
+fn with_entities(declarations: &str) -> Vec<u8> {
+    let drawing = document(9, 9, "<rect width='&w;' height='9'/>");
+    [format!("<!DOCTYPE svg [{declarations}]>").into_bytes(), drawing].concat()
+}
 
 #[test]
-fn svg_with_xml_entities_is_refused() {
-    let bomb = "<!DOCTYPE svg [<!ENTITY a 'aaaaaaaaaa'><!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;&a;'>]>";
-    let outside = "<!DOCTYPE svg [<!ENTITY a SYSTEM 'file:///etc/passwd'>]>";
-    for doctype in [bomb, outside] {
-        let input = [doctype.as_bytes(), &document(9, 9, "<text>&a;</text>")].concat();
-        let error = try_process(&input).unwrap_err();
-        assert!(error.to_string().contains("a document type with declarations of its own"), "{error}");
+fn internal_entities_of_an_svg_are_expanded() {
+    let declarations = "<!ENTITY five '5'><!ENTITY w '&five;'><!-- it's a comment -->";
+    let (_, _, pixels) = decoded_pixels(&with_entities(declarations));
+    for (i, pixel) in pixels.iter().enumerate() {
+        assert_eq!(*pixel, if i % 9 < 5 { [0, 0, 0, 255] } else { [0; 4] }, "{i}");
     }
-    let error = try_process(&document(9, 9, "<text>&a;</text>")).unwrap_err();
+    let namespace = "<!DOCTYPE svg [<!ENTITY ns \"http://www.w3.org/2000/svg\">]>\
+                     <svg xmlns='&ns;' width='3' height='2'><rect width='3' height='2'/></svg>";
+    assert!(decoded_pixels(namespace.as_bytes()).2.iter().all(|pixel| *pixel == [0, 0, 0, 255]));
+}
+
+#[test]
+fn svg_with_entities_beyond_a_limit_is_refused() {
+    let level = |i: usize, n: usize| format!("<!ENTITY e{i} '{}'>", format!("&e{};", i - 1).repeat(n));
+    let levels = |n_levels: usize, n: usize| {
+        let all: String = (1..=n_levels).map(|i| level(i, n)).collect();
+        format!("<!ENTITY e0 '9'>{all}<!ENTITY w '&e{n_levels};'>")
+    };
+    let long = format!("<!ENTITY long '{}'>", " ".repeat(100_000));
+    let cases = [
+        (levels(20, 1), "nested more than 8 deep"),
+        (levels(6, 400), "bytes of text"),
+        (format!("{long}<!ENTITY w '{}'>", "&long;".repeat(200)), "bytes of text"),
+        ("<!ENTITY w '&v;'><!ENTITY v '&w;'>".to_owned(), "nested more than 8 deep"),
+        ((0..501).map(|i| format!("<!ENTITY n{i} ''>")).collect(), "limited to 500"),
+    ];
+    for (declarations, message) in cases {
+        let error = try_process(&with_entities(&declarations)).unwrap_err();
+        assert!(matches!(error, Error::Unsupported { .. } | Error::Limit { .. }), "{error}");
+        assert!(error.to_string().contains(message), "{message}: {error}");
+    }
+}
+
+#[test]
+fn external_entities_of_an_svg_are_not_read() {
+    let file = std::env::temp_dir().join("pixaven-svg-entity");
+    std::fs::write(&file, "9").unwrap();
+    for declaration in [
+        format!("<!ENTITY w SYSTEM 'file://{}'>", file.display()),
+        format!("<!ENTITY w SYSTEM '{}'>", file.display()),
+        "<!ENTITY w PUBLIC 'a' 'http://127.0.0.1:9/w'>".to_owned(),
+        "<!ENTITY % all SYSTEM 'http://127.0.0.1:9/all'> %all;".to_owned(),
+    ] {
+        let error = try_process(&with_entities(&declaration)).unwrap_err();
+        assert!(matches!(error, Error::Corrupt { .. }), "{declaration}: {error}");
+    }
+    std::fs::remove_file(file).unwrap();
+    let error = try_process(&document(9, 9, "<text>&unknown;</text>")).unwrap_err();
     assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+}
+
+#[test]
+fn svg_text_that_would_be_laid_out_for_minutes_is_refused() {
+    let styles = "<tspan font-weight='700'>aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa</tspan>".repeat(3_000);
+    let positions = "1 ".repeat(100_000);
+    let path: String = "L1 1".repeat(20_000);
+    let documents = [
+        format!("<text>{styles}</text>"),
+        format!("<text x='{positions}'>{}</text>", "a".repeat(100_000)),
+        format!(
+            "<path id='p' d='M0 0{path}'/><text><textPath href='#p'>{}</textPath></text>",
+            "a".repeat(9_000)
+        ),
+        format!("<g id='t'><text>{}</text></g>{}", "a".repeat(30_000), "<use href='#t'/>".repeat(100)),
+    ];
+    for content in documents {
+        let error = try_process(&document(9, 9, &content)).unwrap_err();
+        assert!(matches!(error, Error::Unsupported { .. } | Error::Limit { .. }), "{error}");
+    }
 }
 
 #[test]

@@ -134,13 +134,20 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_shutdown_with_an_unread_body_closes_the_direction_of_the_server_and_waits_for_the_client() {
         let (mut server, mut client) = lingering(true);
-        let closing = tokio::spawn(async move { server.shutdown().await });
-        let mut answer = Vec::new();
-        client.read_to_end(&mut answer).await.expect("the client reads to the end of the answer");
-        client.write_all(&[0; LINGER_BYTES / 2]).await.expect("the server discards these bytes");
-        assert!(!closing.is_finished(), "the server waits for the end of the body");
-        drop(client);
-        closing.await.expect("the task ends").expect("the stream is shut down");
+        let is_closed = std::cell::Cell::new(false);
+        let closing = async {
+            server.shutdown().await.expect("the stream is shut down");
+            is_closed.set(true);
+        };
+        let sending = async {
+            let mut answer = Vec::new();
+            client.read_to_end(&mut answer).await.expect("the client reads to the end of the answer");
+            client.write_all(&[0; LINGER_BYTES / 2]).await.expect("the server discards these bytes");
+            tokio::task::yield_now().await;
+            assert!(!is_closed.get(), "the server waits for the end of the body");
+            drop(client);
+        };
+        tokio::join!(closing, sending);
     }
 
     #[tokio::test(start_paused = true)]

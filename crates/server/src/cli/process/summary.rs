@@ -1,10 +1,10 @@
 //! The summary that `pixaven process` prints at its end: first the numbers of files and bytes, then the
-//! failures.
+//! warnings and the failures.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::FileSizes;
+use super::FileOutcome;
 
 /// Counts the processed images and the failures of one `pixaven process` command.
 pub(super) struct Summary {
@@ -14,21 +14,32 @@ pub(super) struct Summary {
     n_skipped: usize,
     n_bytes_before: u64,
     n_bytes_after: u64,
+    /// The warnings about results that were written, with the paths of their inputs.
+    warnings: Vec<(PathBuf, String)>,
     failures: Vec<(PathBuf, String)>,
 }
 
 impl Summary {
     pub(super) fn new(n_skipped: usize, failures: Vec<(PathBuf, String)>) -> Self {
-        Self { n_succeeded: 0, n_ended: 0, n_skipped, n_bytes_before: 0, n_bytes_after: 0, failures }
+        Self {
+            n_succeeded: 0,
+            n_ended: 0,
+            n_skipped,
+            n_bytes_before: 0,
+            n_bytes_after: 0,
+            warnings: Vec::new(),
+            failures,
+        }
     }
 
-    pub(super) fn add(&mut self, path: &Path, result: Result<FileSizes, String>) {
+    pub(super) fn add(&mut self, path: &Path, result: Result<FileOutcome, String>) {
         self.n_ended += 1;
         match result {
-            Ok(sizes) => {
+            Ok(outcome) => {
                 self.n_succeeded += 1;
-                self.n_bytes_before += sizes.n_bytes_before;
-                self.n_bytes_after += sizes.n_bytes_after;
+                self.n_bytes_before += outcome.n_bytes_before;
+                self.n_bytes_after += outcome.n_bytes_after;
+                self.warnings.extend(outcome.warnings.into_iter().map(|warning| (path.to_owned(), warning)));
             }
             Err(reason) => self.failures.push((path.to_owned(), reason)),
         }
@@ -38,7 +49,8 @@ impl Summary {
         !self.failures.is_empty()
     }
 
-    /// Prints the numbers of files and bytes on standard output, and the failures on standard error.
+    /// Prints the numbers of files and bytes on standard output, and the warnings and failures on standard
+    /// error.
     pub(super) fn print(&mut self, elapsed: Duration, n_inputs: usize) {
         println!("{}", self.numbers(elapsed));
         if self.n_skipped > 0 {
@@ -46,6 +58,10 @@ impl Summary {
         }
         if self.n_ended < n_inputs {
             println!("interrupted: {} not done", file_count(n_inputs - self.n_ended));
+        }
+        self.warnings.sort();
+        for (path, warning) in &self.warnings {
+            eprintln!("note: {}: {warning}", path.display());
         }
         if self.failures.is_empty() {
             return;
@@ -106,12 +122,17 @@ mod tests {
 
     #[test]
     fn the_summary_of_pixaven_process_shows_file_sizes_with_units_and_the_size_change_in_percent() {
+        let outcome = |n_bytes_before, n_bytes_after| FileOutcome {
+            n_bytes_before,
+            n_bytes_after,
+            warnings: Vec::new(),
+        };
         let mut summary = Summary::new(0, Vec::new());
         assert_eq!(summary.numbers(Duration::ZERO), "0 files in 0.0 s: 0 bytes before, 0 bytes after");
-        summary.add(Path::new("a"), Ok(FileSizes { n_bytes_before: 2_000_000, n_bytes_after: 500_000 }));
+        summary.add(Path::new("a"), Ok(outcome(2_000_000, 500_000)));
         let one = "1 file in 1.5 s: 2.0 MB before, 500.0 kB after, 75.0 % saved";
         assert_eq!(summary.numbers(Duration::from_millis(1500)), one);
-        summary.add(Path::new("b"), Ok(FileSizes { n_bytes_before: 0, n_bytes_after: 2_500_000 }));
+        summary.add(Path::new("b"), Ok(outcome(0, 2_500_000)));
         let two = "2 files in 0.0 s: 2.0 MB before, 3.0 MB after, 50.0 % more";
         assert_eq!(summary.numbers(Duration::ZERO), two);
         assert_eq!(

@@ -124,6 +124,8 @@ pub struct Images {
     pub queue_count: usize,
     pub queue_max_wait_s: u64,
     pub queue_bytes: u64,
+    #[serde(deserialize_with = "file")]
+    pub fonts: Option<PathBuf>,
 }
 
 /// The settings of the section `[jobs]`.

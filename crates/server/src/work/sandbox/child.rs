@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use pixaven_imaging::fonts::{FontQuery, MAX_QUERIES};
 use pixaven_imaging::{Plan, Processed};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
@@ -27,6 +28,9 @@ const LOG_LINE_MAX_BYTES: u64 = 1_024;
 /// The largest number of log entries for the standard error of one worker. Further output is discarded, so
 /// that a worker cannot fill the log.
 const LOG_LINES_MAX: usize = 100;
+
+/// The largest number of messages and queries that a worker may send for one image.
+const MAX_REPLIES: usize = wire::MAX_MESSAGES + MAX_QUERIES as usize;
 
 /// The nice value of workers with heavy images. If a process with nice value 0 competes with such a worker
 /// for a processor, the process gets nine tenths of the processor time.
@@ -160,7 +164,7 @@ impl Child {
         let is_wall_limited = caller == Caller::Interactive || !usage::IS_MEASURED;
         let (started, cpu_before, is_lowered) =
             (Instant::now(), usage::cpu_of(pid), AtomicBool::new(self.has_low_priority));
-        let exchange = self.exchange(&task, input, settings.memory_bytes);
+        let exchange = self.exchange(&task, input, settings);
         let reply = tokio::select! {
             reply = exchange => reply,
             end = watch(pid, settings, on_overrun, &is_lowered) => return Err(match end {
@@ -183,21 +187,47 @@ impl Child {
                 Ok((Processed { input, output, bytes, faces, warnings }, spent))
             }
             Ok((wire::Reply::Failed(error), _)) => Err(ExchangeError::Image(error)),
+            Ok((wire::Reply::Message(_) | wire::Reply::Font(_), _)) => {
+                Err(ExchangeError::Crashed("it sent too many messages".to_owned()))
+            }
             Err(error) => Err(ExchangeError::Crashed(format!("{error}, {:?}", self.process.try_wait()))),
         }
     }
 
+    /// Sends one image to the worker, and answers the worker's queries until its last reply.
     async fn exchange(
         &mut self,
         task: &wire::Task,
         input: &WorkerInput,
-        max_bytes: u64,
+        settings: &SandboxSettings,
     ) -> io::Result<(wire::Reply, Vec<u8>)> {
         let watermark = input.watermark.as_deref().unwrap_or_default();
         let n_bytes = input.image.len() + watermark.len();
         self.requests.write_all(&wire::head(task, n_bytes)?).await?;
         self.requests.write_all(&input.image).await?;
         self.requests.write_all(watermark).await?;
+        for _ in 0..MAX_REPLIES {
+            match self.read_reply(settings.memory_bytes).await? {
+                (wire::Reply::Message(text), _) => {
+                    tracing::warn!(pid = self.pid(), ?text, "a decoder of an image worker panicked");
+                }
+                (wire::Reply::Font(query), _) => self.send_font(settings, query).await?,
+                last => return Ok(last),
+            }
+        }
+        self.read_reply(settings.memory_bytes).await
+    }
+
+    /// Sends a font to the worker, or the answer that there is no such font.
+    async fn send_font(&mut self, settings: &SandboxSettings, query: FontQuery) -> io::Result<()> {
+        let font = settings.fonts.find(query).await.map_err(io::Error::other)?;
+        let head = wire::FontReply { index: font.as_ref().map(|font| font.index) };
+        let bytes = font.map_or_else(Vec::new, |font| font.bytes);
+        self.requests.write_all(&wire::head(&head, bytes.len())?).await?;
+        self.requests.write_all(&bytes).await
+    }
+
+    async fn read_reply(&mut self, max_bytes: u64) -> io::Result<(wire::Reply, Vec<u8>)> {
         let mut raw = [0; wire::LENGTHS_BYTES];
         self.replies.read_exact(&mut raw).await?;
         let (head_bytes, body_bytes) = wire::lengths(raw)?;

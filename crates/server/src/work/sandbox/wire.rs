@@ -4,8 +4,10 @@
 use std::io::{self, Read, Write};
 
 use pixaven_imaging::FileInfo;
+use pixaven_imaging::fonts::{FontQuery, FontSource};
 use pixaven_imaging::geometry::Rect;
 use pixaven_imaging::{Input, Limits, Plan};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::work::error::ImageError;
@@ -28,24 +30,50 @@ pub(super) struct Task {
 }
 
 impl Task {
-    /// Splits the body of a frame into the image and the watermark.
-    pub(super) fn split<'a>(&self, body: &'a [u8]) -> io::Result<Input<'a>> {
-        let Some(n_bytes) = self.watermark_bytes else { return Ok(body.into()) };
+    /// Splits the body of a frame into the image and the watermark. `fonts` is where the text of documents gets
+    /// its fonts.
+    pub(super) fn split<'a>(
+        &self,
+        body: &'a [u8],
+        fonts: Option<&'a dyn FontSource>,
+    ) -> io::Result<Input<'a>> {
+        let Some(n_bytes) = self.watermark_bytes else {
+            return Ok(Input { image: body, watermark: None, fonts });
+        };
         let n_image = usize::try_from(n_bytes).ok().and_then(|n_bytes| body.len().checked_sub(n_bytes));
         let (image, watermark) = n_image.map(|n_image| body.split_at(n_image)).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidData, "a watermark that is longer than all of the body")
         })?;
-        Ok(Input { image, watermark: Some(watermark) })
+        Ok(Input { image, watermark: Some(watermark), fonts })
     }
 }
 
-/// The head of a frame from a worker to the server. The body is the output image, or is empty if the worker
-/// could not process the image.
+/// The head of a frame from a worker to the server. Only the frame of [`Reply::Done`] has a body, which is the
+/// output image. A worker may send several messages and queries before the reply that ends an image.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Reply {
-    Done { input: FileInfo, output: FileInfo, faces: Option<Vec<Rect>>, warnings: Vec<String> },
+    Done {
+        input: FileInfo,
+        output: FileInfo,
+        faces: Option<Vec<Rect>>,
+        warnings: Vec<String>,
+    },
     Failed(ImageError),
+    /// A message for the log of the server: a decoder panicked.
+    Message(String),
+    /// The worker needs a font and waits for a frame with the head [`FontReply`].
+    Font(FontQuery),
 }
+
+/// The head of the frame that answers [`Reply::Font`]. The body is the font file.
+#[derive(Serialize, Deserialize)]
+pub(super) struct FontReply {
+    /// The number of the font in its file. `None` if there is no such font.
+    pub(super) index: Option<u32>,
+}
+
+/// The largest number of messages that a worker sends for one image.
+pub(super) const MAX_MESSAGES: usize = 16;
 
 /// Serialises the lengths and the head of a frame. The caller writes the body after the head.
 pub(super) fn head(value: &impl Serialize, body_bytes: usize) -> serde_json::Result<Vec<u8>> {
@@ -68,9 +96,12 @@ pub(super) fn lengths(bytes: [u8; LENGTHS_BYTES]) -> io::Result<(usize, usize)> 
     Ok((head as usize, body))
 }
 
-/// Reads the frame of one task. Only a worker calls this function. The frame's body replaces the content of
-/// the buffer `body`. Returns `None` at the end of the pipe.
-pub(super) fn read_task(pipe: &mut impl Read, body: &mut Vec<u8>) -> io::Result<Option<Task>> {
+/// Reads the frame of one task or of one font. Only a worker calls this function. The frame's body replaces the
+/// content of the buffer `body`. Returns `None` at the end of the pipe.
+pub(super) fn read_frame<T: DeserializeOwned>(
+    pipe: &mut impl Read,
+    body: &mut Vec<u8>,
+) -> io::Result<Option<T>> {
     let mut raw = [0; LENGTHS_BYTES];
     match pipe.read_exact(&mut raw) {
         Ok(()) => {}
@@ -87,7 +118,7 @@ pub(super) fn read_task(pipe: &mut impl Read, body: &mut Vec<u8>) -> io::Result<
     serde_json::from_slice(&head).map(Some).map_err(io::Error::from)
 }
 
-/// Writes the frame of one reply. Only a worker calls this function.
+/// Writes one frame of a worker. Only a worker calls this function.
 pub(super) fn write_reply(pipe: &mut impl Write, reply: &Reply, body: &[u8]) -> io::Result<()> {
     pipe.write_all(&head(reply, body.len())?)?;
     pipe.write_all(body)?;
@@ -103,7 +134,7 @@ mod tests {
         let task =
             |watermark_bytes| Task { plan: Plan::default(), limits: Limits::default(), watermark_bytes };
         let split = |watermark_bytes| {
-            let Input { image, watermark } = task(watermark_bytes).split(b"imagemark").ok()?;
+            let Input { image, watermark, .. } = task(watermark_bytes).split(b"imagemark", None).ok()?;
             Some((image, watermark))
         };
         assert_eq!(split(None), Some((b"imagemark".as_slice(), None)));
@@ -118,8 +149,8 @@ mod tests {
         let mut pipe = head(&task, 5).expect("a task can be written");
         pipe.extend_from_slice(b"12345");
         let mut body = b"old".to_vec();
-        let read =
-            read_task(&mut pipe.as_slice(), &mut body).expect("the frame is well formed").expect("a task");
+        let read: Task =
+            read_frame(&mut pipe.as_slice(), &mut body).expect("the frame is well formed").expect("a task");
         assert_eq!((read.watermark_bytes, body.as_slice()), (Some(2), b"12345".as_slice()));
     }
 }

@@ -2,9 +2,13 @@
 //! image at a time from standard input and writes the result to standard output. Before the process reads the
 //! first image, it enters the jail (module `jail`).
 
+use std::cell::RefCell;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use pixaven_imaging::fonts::{FontFile, FontQuery, FontSource};
 use pixaven_imaging::{Input, Scratch, process};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -14,19 +18,72 @@ use super::wire::{self, Reply, Task};
 /// Processes images until standard input ends. Standard input ends when the server process ends, even if the
 /// server is killed by SIGKILL.
 pub fn run(cpu_s_per_image: u64) -> io::Result<()> {
+    keep_panic_messages();
     // The server has logged the missing walls already, see module `jail_probe`.
     jail::enter()?;
-    let mut requests = io::stdin().lock();
-    let mut replies = io::stdout().lock();
+    let (requests, replies) = (io::stdin(), io::stdout());
+    let fonts = ServerFonts { failure: Mutex::new(None) };
     let mut scratch = Scratch::default();
     let mut input = Vec::new();
     let mut cpu = CpuAllowance::new(cpu_s_per_image);
-    while let Some(task) = wire::read_task(&mut requests, &mut input)? {
+    while let Some(task) = wire::read_frame::<Task>(&mut &requests, &mut input)? {
         cpu.renew()?;
-        let (reply, body) = process_task(task.split(&input)?, &task, &mut scratch);
-        wire::write_reply(&mut replies, &reply, &body)?;
+        let input = task.split(&input, Some(&fonts))?;
+        let processed = catch_unwind(AssertUnwindSafe(|| process_task(input, &task, &mut scratch)));
+        for message in PANIC_MESSAGES.take() {
+            wire::write_reply(&mut &replies, &Reply::Message(message), &[])?;
+        }
+        let (reply, body) = processed.unwrap_or_else(|panic| resume_unwind(panic));
+        if let Some(error) = fonts.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return Err(error);
+        }
+        wire::write_reply(&mut &replies, &reply, &body)?;
     }
     Ok(())
+}
+
+thread_local! {
+    /// The messages of the panics since the last reply. A worker has one thread.
+    static PANIC_MESSAGES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Keeps the message of every panic for the server, instead of writing it to standard error. Standard error can
+/// be a file if a person starts a worker, and the jail kills a process that writes to a file.
+fn keep_panic_messages() {
+    set_hook(Box::new(|panic| {
+        PANIC_MESSAGES.with_borrow_mut(|messages| {
+            if messages.len() < wire::MAX_MESSAGES {
+                messages.push(panic.to_string());
+            }
+        });
+    }));
+}
+
+/// The fonts of the server. The worker asks for them through the same pipes through which it gets its images.
+#[derive(Debug)]
+struct ServerFonts {
+    /// The first failure of a pipe. It ends the worker after the image.
+    failure: Mutex<Option<io::Error>>,
+}
+
+impl FontSource for ServerFonts {
+    fn find(&self, query: &FontQuery) -> Option<FontFile> {
+        match ask_server(query) {
+            Ok(found) => found,
+            Err(error) => {
+                self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                None
+            }
+        }
+    }
+}
+
+fn ask_server(query: &FontQuery) -> io::Result<Option<FontFile>> {
+    wire::write_reply(&mut io::stdout(), &Reply::Font(query.clone()), &[])?;
+    let mut bytes = Vec::new();
+    let reply = wire::read_frame::<wire::FontReply>(&mut io::stdin(), &mut bytes)?;
+    let reply = reply.ok_or(io::ErrorKind::UnexpectedEof)?;
+    Ok(reply.index.map(|index| FontFile { bytes, index }))
 }
 
 fn process_task(input: Input<'_>, task: &Task, scratch: &mut Scratch) -> (Reply, Vec<u8>) {
