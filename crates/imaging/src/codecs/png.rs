@@ -2,9 +2,11 @@
 //! kind of still pictures is decoded by `rows.rs` without the crate.
 
 mod animation;
+mod compress;
 mod embed;
 mod encode;
 mod interlace;
+mod lossy;
 mod rows;
 mod scan;
 mod text;

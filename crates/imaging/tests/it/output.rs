@@ -22,6 +22,7 @@ const AUTO: Output = Output {
     quality: None,
     baseline: false,
     lossless: false,
+    lossy: false,
     effort: None,
     max_bytes: None,
     metadata: KeptMetadata::None,
@@ -107,7 +108,7 @@ fn error_for_an_unreachable_file_size_limit_max_bytes_states_the_smallest_possib
     for (format, reason) in [
         (Format::Jpeg, "the smallest JPEG that can be made of this image at this size takes "),
         (Format::Webp, "the smallest WebP that can be made of this image at this size takes "),
-        (Format::Png, "the PNG is written without loss"),
+        (Format::Png, "the smallest PNG that can be made of this image at this size takes "),
         (Format::Gif, "the GIF is written without loss"),
         (Format::Apng, "the APNG is written without loss"),
     ] {
