@@ -23,9 +23,9 @@ use serde_json::json;
 use self::cases::ImageCase;
 use self::inputs::Inputs;
 pub(crate) use self::pixaven::{MeasureArgs, measure_here};
-use self::sharp::Sharp;
 use self::table::CaseResult;
 use crate::report::{Report, progress};
+use crate::sharp::Sharp;
 
 #[derive(Args)]
 pub(crate) struct ImagesArgs {
@@ -86,7 +86,8 @@ pub(crate) fn run(args: &ImagesArgs) -> anyhow::Result<Report> {
             };
             ours.push(pixaven::measure(&input, case, args.budget_ms, output("ours").as_deref())?);
             if let Some(sharp) = &sharp {
-                theirs.push(sharp.measure(&input, case, args.budget_ms, output("sharp").as_deref())?);
+                let output = output("sharp");
+                theirs.push(sharp::measure(sharp, &input, case, args.budget_ms, output.as_deref())?);
             }
         }
         results.push(CaseResult::new(case, &ours, &theirs));

@@ -20,6 +20,7 @@ mod origins;
 mod overload;
 mod percentiles;
 mod powercut;
+mod quality;
 mod receivers;
 mod redeliver;
 mod report;
@@ -27,6 +28,7 @@ mod request_template;
 mod resource_usage;
 mod restart_checks;
 mod server;
+mod sharp;
 mod strace;
 mod webhook_receiver;
 mod webhooks;
@@ -77,6 +79,9 @@ enum Command {
     /// Measures processor time and memory of image processing without a server, optionally together with
     /// sharp.
     Images(images::ImagesArgs),
+    /// Compares the sizes of files at equal quality: encodes photographs at several qualities, and scores the
+    /// results with SSIMULACRA2.
+    Quality(quality::QualityArgs),
     /// Makes one measurement of `images` in a process of its own.
     #[command(hide = true, name = "images-ours")]
     MeasureImage(images::MeasureArgs),
@@ -100,6 +105,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Disk(args) => disk::run(&args).await?,
         Command::Clock(args) => clock::run(&args).await?,
         Command::Images(args) => images::run(&args)?,
+        Command::Quality(args) => quality::run(&args)?,
         Command::MeasureImage(args) => {
             images::measure_here(&args)?;
             return Ok(ExitCode::SUCCESS);

@@ -30,6 +30,15 @@ fn round_ms(time: Duration) -> f64 {
     (time.as_secs_f64() * 100_000.0).round() / 100.0
 }
 
+/// Returns the median of some values: the middle value, or the mean of the two middle values. Returns `None`
+/// if there are no values.
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let upper = *values.get(middle)?;
+    Some(if values.len() % 2 == 1 { upper } else { f64::midpoint(values[middle - 1], upper) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,5 +50,12 @@ mod tests {
         assert_eq!(Percentiles::of(times(7..=7)), Some(Percentiles { p50: 7.0, p99: 7.0, max: 7.0 }));
         assert_eq!(Percentiles::of(times(1..=3)), Some(Percentiles { p50: 2.0, p99: 3.0, max: 3.0 }));
         assert_eq!(Percentiles::of(Vec::new()), None);
+    }
+
+    #[test]
+    fn the_median_is_the_middle_value_or_the_mean_of_the_two_middle_values() {
+        assert_eq!(median(vec![]), None);
+        assert_eq!(median(vec![3.0, 100.0, 1.0]), Some(3.0));
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 100.0]), Some(3.0));
     }
 }

@@ -4,6 +4,7 @@
 use std::fs;
 
 use pixaven_testkit::process::{ProcessStat, children};
+use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
 /// Processor time and memory of a server process and its image workers.
@@ -52,6 +53,12 @@ impl ResourceUsage {
             peak_rss_workers_mib: self.peak_rss_workers_mib.max(other.peak_rss_workers_mib),
         }
     }
+}
+
+/// Returns the milliseconds of processor time that this process has used, as the sum over all threads.
+pub(crate) fn own_cpu_ms() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
 }
 
 /// Returns the seconds of processor time that the load tool itself has used, or `None` if the system has no

@@ -7,12 +7,12 @@ pub(crate) mod auto;
 mod avif;
 mod bmp;
 mod canvas;
-mod cielab;
 mod codec;
 mod embed;
 mod gif;
 mod heic;
 mod heif;
+mod hidden_color;
 mod ico;
 mod jp2;
 mod jpeg;
@@ -65,9 +65,7 @@ pub(crate) fn open<'a>(
         Format::Tiff => Box::new(StillDecoder::new(tiff::Decoder::open(input, limits)?)),
         Format::Psd => Box::new(StillDecoder::new(psd::Decoder::open(input, limits)?)),
         Format::Svg => Box::new(StillDecoder::new(svg::Decoder::open(input, limits, open)?)),
-        Format::Heic | Format::Avif => {
-            Box::new(StillDecoder::new(heif::Decoder::open(format, input, limits)?))
-        }
+        Format::Heic | Format::Avif => heif::open(format, input, limits)?,
         Format::Jxl => Box::new(jxl::Decoder::open(input, limits)?),
         Format::Jp2 => Box::new(StillDecoder::new(jp2::Decoder::open(input, limits)?)),
         Format::Mp4 | Format::Webm => {
@@ -94,16 +92,16 @@ pub(crate) fn begin(
         Format::Webp if sequence.n_frames > 1 => {
             Box::new(WithMetadata::new(webp::Animation::new(output, sequence), metadata))
         }
-        Format::Webp => Box::new(StillEncoder::new(webp::encode, output, metadata)),
+        Format::Webp => Box::new(StillEncoder::new(webp::encode, output, metadata).lossy(!output.lossless)),
         Format::Bmp => Box::new(StillEncoder::new(bmp::encode, output, metadata)),
         Format::Ico => Box::new(StillEncoder::new(ico::encode, output, metadata)),
         Format::Tiff => Box::new(StillEncoder::new(tiff::encode, output, metadata)),
         Format::Mp4 => Box::new(mp4::Encoder::new(output)),
         Format::Webm => Box::new(webm::Encoder::new(output)),
-        Format::Heic => Box::new(StillEncoder::new(heic::encode, output, metadata)),
-        Format::Avif => Box::new(StillEncoder::new(avif::encode, output, metadata)),
-        Format::Jxl => Box::new(StillEncoder::new(jxl::encode, output, metadata)),
-        Format::Jp2 => Box::new(StillEncoder::new(jp2::encode, output, metadata)),
+        Format::Heic => Box::new(StillEncoder::new(heic::encode, output, metadata).lossy(true)),
+        Format::Avif => Box::new(StillEncoder::new(avif::encode, output, metadata).lossy(true)),
+        Format::Jxl => Box::new(StillEncoder::new(jxl::encode, output, metadata).lossy(!output.lossless)),
+        Format::Jp2 => Box::new(StillEncoder::new(jp2::encode, output, metadata).lossy(!output.lossless)),
         Format::Psd | Format::Svg => {
             return Err(Error::Encode {
                 format: format.name(),

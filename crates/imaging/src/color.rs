@@ -2,14 +2,18 @@
 //! only this module interprets the profile.
 
 mod cicp;
+mod cielab;
+mod described;
 mod profile;
 
 use std::sync::Arc;
 
-use moxcms::{ColorProfile, DataColorSpace, Transform8BitExecutor, TransformOptions};
+use moxcms::{ColorProfile, DataColorSpace, ToneReprCurve, Transform8BitExecutor, TransformOptions};
 
 pub(crate) use self::cicp::cicp_profile;
-use self::profile::is_srgb;
+pub(crate) use self::cielab::CielabToSrgb;
+pub(crate) use self::described::{Chromaticities, gamma_profile};
+use self::profile::{evaluate, is_srgb};
 use crate::{Channels, Image, Scratch};
 
 /// The number of pixels that are converted in one step. It is small enough that the bytes of these pixels
@@ -27,6 +31,16 @@ pub(crate) enum Layout {
     Rgba,
     /// The pixel has the channels cyan, magenta, yellow and black. The value 0 means no ink.
     Cmyk,
+}
+
+impl From<Channels> for Layout {
+    fn from(channels: Channels) -> Self {
+        match channels {
+            Channels::Gray => Self::Gray,
+            Channels::Rgb => Self::Rgb,
+            Channels::Rgba => Self::Rgba,
+        }
+    }
 }
 
 impl Layout {
@@ -58,18 +72,21 @@ enum Conversion {
     /// No conversion is necessary: the pixels are in sRGB, or their colour space is unknown and is treated as
     /// sRGB.
     Identity,
-    /// A table that maps each gray value of the file to a gray value in sRGB.
+    /// A table that maps each gray value of the file to a gray value in sRGB. If gray pixels are stored as
+    /// RGB or RGBA, the table applies to each of the three colour channels.
     Gray(Box<[u8; 256]>),
     /// A transform for RGB, RGBA or CMYK pixels.
     Transform(Arc<Transform8BitExecutor>),
 }
 
 impl ToSrgb {
-    /// Prepares the conversion of pixels in `layout` from the ICC profile `profile` to sRGB. If the profile
-    /// cannot be used, it is ignored, and the second returned value is a warning for the user of the API.
-    pub(crate) fn new(profile: Option<&[u8]>, layout: Layout) -> (Self, Option<String>) {
+    /// Prepares the conversion of pixels in `layout` from the ICC profile `profile` to sRGB. `is_gray` states
+    /// whether the file stores gray: some decoders deliver gray pixels with alpha as RGBA, and their profile
+    /// is one for gray. If the profile cannot be used, it is ignored, and the second returned value is a
+    /// warning for the user of the API.
+    pub(crate) fn new(profile: Option<&[u8]>, layout: Layout, is_gray: bool) -> (Self, Option<String>) {
         let Some(bytes) = profile else { return (Self(Conversion::Identity), None) };
-        match prepare(bytes, layout) {
+        match prepare(bytes, layout, is_gray) {
             Ok(conversion) => (Self(conversion), None),
             Err(reason) => {
                 (Self(Conversion::Identity), Some(format!("the colour profile was ignored: {reason}")))
@@ -102,6 +119,11 @@ impl ToSrgb {
     /// a pixel has four bytes before and three bytes after the conversion.
     pub(crate) fn apply_in_place(&self, data: &mut [u8], layout: Layout) {
         match &self.0 {
+            Conversion::Gray(table) if layout == Layout::Rgba => {
+                for [colors @ .., _alpha] in data.as_chunks_mut::<4>().0 {
+                    *colors = colors.map(|v| table[usize::from(v)]);
+                }
+            }
             Conversion::Gray(table) => data.iter_mut().for_each(|v| *v = table[usize::from(*v)]),
             Conversion::Transform(transform) => transform_in_place(transform.as_ref(), data, layout.count()),
             Conversion::Identity => {}
@@ -109,8 +131,12 @@ impl ToSrgb {
     }
 }
 
-fn prepare(bytes: &[u8], layout: Layout) -> Result<Conversion, String> {
+fn prepare(bytes: &[u8], layout: Layout, is_gray: bool) -> Result<Conversion, String> {
     let profile = ColorProfile::new_from_slice(bytes).map_err(|error| error.to_string())?;
+    let layout = match layout {
+        Layout::Rgb | Layout::Rgba if is_gray && profile.color_space == DataColorSpace::Gray => Layout::Gray,
+        layout => layout,
+    };
     let (space, from, to) = match layout {
         Layout::Gray => (DataColorSpace::Gray, moxcms::Layout::Gray, moxcms::Layout::Rgb),
         Layout::Rgb => (DataColorSpace::Rgb, moxcms::Layout::Rgb, moxcms::Layout::Rgb),
@@ -125,6 +151,9 @@ fn prepare(bytes: &[u8], layout: Layout) -> Result<Conversion, String> {
     if space == DataColorSpace::Rgb && is_srgb(&profile) {
         return Ok(Conversion::Identity);
     }
+    if let (DataColorSpace::Gray, Some(curve)) = (space, lightness_curve(&profile)) {
+        return lightness_table(curve).map(Conversion::Gray);
+    }
     let transform = profile
         .create_transform_8bit(from, &ColorProfile::new_srgb(), to, TransformOptions::default())
         .map_err(|error| error.to_string())?;
@@ -132,6 +161,25 @@ fn prepare(bytes: &[u8], layout: Layout) -> Result<Conversion, String> {
         return gray_table(transform.as_ref()).map(Conversion::Gray);
     }
     Ok(Conversion::Transform(transform))
+}
+
+/// Returns the tone curve of a gray profile whose connection space is L*a*b*. The crate `moxcms` applies only
+/// those gray tone curves whose connection space is XYZ.
+fn lightness_curve(profile: &ColorProfile) -> Option<&ToneReprCurve> {
+    let has_lut = profile.lut_a_to_b_perceptual.is_some() || profile.lut_a_to_b_colorimetric.is_some();
+    profile.gray_trc.as_ref().filter(|_| profile.pcs == DataColorSpace::Lab && !has_lut)
+}
+
+/// Creates the table for a tone curve that gives the lightness L* of each gray value (ICC.1, 8.3.3).
+fn lightness_table(curve: &ToneReprCurve) -> Result<Box<[u8; 256]>, String> {
+    let convert = CielabToSrgb::new();
+    let mut table = Box::new([0; 256]);
+    for (i, value) in table.iter_mut().enumerate() {
+        let lightness = evaluate(curve, i as f64 / 255.0).ok_or("its tone curve has an unknown type")?;
+        let [_, green, _] = convert.color([lightness.clamp(0.0, 1.0) as f32 * 100.0, 0.0, 0.0]);
+        *value = green;
+    }
+    Ok(table)
 }
 
 /// Creates the table for a gray profile, which maps each of the 256 gray values of the file to a gray value

@@ -2,6 +2,7 @@
 //! of a format by the first bytes of a file (`format/sniff.rs`). This module does not depend on `codecs`, the
 //! module with the decoders and encoders.
 
+mod heif;
 pub(crate) mod signature;
 mod sniff;
 pub(crate) mod svg;

@@ -35,6 +35,11 @@ impl<'a> Iterator for Boxes<'a> {
     }
 }
 
+/// Returns the content of the first box of type `kind` in `boxes`.
+pub(crate) fn child<'a>(boxes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
+    Boxes::new(boxes).find(|(found, _)| found == kind).map(|(_, content)| content)
+}
+
 /// Returns the offset at which the last box of a file ends. If the file ends within the last box, the offset
 /// lies beyond the end of the file. Returns `None` if the file ends within the length field of a box.
 pub(crate) fn announced_bytes(input: &[u8]) -> Option<u64> {

@@ -47,6 +47,7 @@ pub fn probe(input: &[u8]) -> Option<Probe> {
     let n = u32::try_from(extrapolated).unwrap_or(u32::MAX).max(1);
     let (n_frames, n_scans) = match format {
         Format::Apng => (apng_frames(head).unwrap_or(1).max(1), 1),
+        Format::Heic | Format::Avif => (containers::heif_frames(head).unwrap_or(1).max(1), 1),
         Format::Jpeg => (1, n),
         _ => (n, 1),
     };

@@ -120,7 +120,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Finds the highest quality at which the file of an animation has at most `max_bytes` bytes. Every
+    /// Lowers the quality until the file of an animation has at most `max_bytes` bytes. Every
     /// attempt decodes and processes the image again, because all frames together may need far more memory
     /// than a worker may use. The first attempt uses `decoder`.
     fn search_quality(
@@ -131,17 +131,23 @@ impl<'a> Job<'a> {
         scratch: &mut Scratch,
     ) -> Result<Processed, Error> {
         let mut first_decoder = Some(decoder);
-        quality_search::highest_that_fits(&plan.output, max_bytes, |output| {
+        let found = quality_search::search(&plan.output, max_bytes, |output| {
             let decoder = first_decoder.take().map_or_else(|| self.open(), Ok)?;
             let processed = self.run(&Plan { output: *output, ..plan.clone() }, decoder, scratch)?;
             Ok(Attempt {
                 n_bytes: processed.output.bytes,
-                lossy: processed.output.quality.is_some()
-                    || (plan.output.format == TargetFormat::Auto && !output.lossless),
+                quality: match plan.output.format {
+                    TargetFormat::Auto if output.lossless => None,
+                    TargetFormat::Auto => output.quality.or(Some(codecs::auto::DEFAULT_QUALITY)),
+                    _ => processed.output.quality,
+                },
                 format: processed.output.format.name(),
                 result: processed,
             })
-        })
+        })?;
+        let mut processed = found.result;
+        processed.warnings.extend(found.warning);
+        Ok(processed)
     }
 
     /// Processes the image once, from the first frame of `decoder` on. Of the encoders, only those for still
@@ -197,7 +203,8 @@ impl<'a> Job<'a> {
                 None => codecs::auto::begin(&plan.output, sequence, metadata),
             }
         };
-        let encoder = pipeline.encode_frames(decoder.as_mut(), begin, scratch)?;
+        let mut encoder = pipeline.encode_frames(decoder.as_mut(), begin, scratch)?;
+        warnings.extend(encoder.warning());
         let encoded = encoder.finish(scratch)?;
         pipeline.warnings.append(&mut warnings);
         let format = encoded.info.format;

@@ -1,22 +1,27 @@
 //! The public API of the decoder, and the parser of all segments up to the frame header. The module
-//! `segments` decodes the segments after the frame header; the modules `sequential` and `progressive` decode
-//! the data of a scan.
+//! `segments` decodes the segments after the frame header, and the module `scans` a scan. The modules
+//! `sequential`, `progressive`, `arithmetic` and `lossless` decode the data of a scan.
 
+mod arithmetic;
 mod bits;
 mod coefficients;
+mod entropy;
+mod frame;
 mod huffman;
 mod idct;
 mod layout;
+mod lossless;
 mod markers;
 mod pixel_writer;
 mod progressive;
 mod received;
 mod restart;
 mod samples;
+mod scans;
 mod segments;
 mod sequential;
 
-pub use self::markers::{Coding, Component, Frame};
+pub use self::frame::{Coding, Component, EntropyCoding, Frame};
 pub use self::pixel_writer::Colour;
 
 use self::layout::Layout;
@@ -38,11 +43,12 @@ impl Scale {
     pub const ALL: [Self; 7] = [Self(1), Self(2), Self(3), Self(4), Self(5), Self(6), Self(8)];
 
     /// Returns the smallest scale at which an image of the size `full` is at least as large as `needed`, or
-    /// the full size if `full` is smaller than `needed`.
+    /// the full size if `full` is smaller than `needed`. The comparison uses the exact size before rounding:
+    /// 5/8 of 2 pixels are fewer than 2 pixels, although the reduced image has 2 columns.
     pub fn at_least(full: (u32, u32), needed: (u32, u32)) -> Self {
         let is_large_enough = |scale: &Self| {
-            let (width, height) = scale.of(full.0, full.1);
-            width >= needed.0 && height >= needed.1
+            let reduced = |side: u32| u64::from(side) * scale.0 as u64;
+            reduced(full.0) >= 8 * u64::from(needed.0) && reduced(full.1) >= 8 * u64::from(needed.1)
         };
         Self::ALL.into_iter().find(is_large_enough).unwrap_or(Self::FULL)
     }
@@ -100,8 +106,9 @@ impl<'a> Decoder<'a> {
             at = end + 2 + body.len();
             match marker {
                 0xc4 => tables.read_huffman(body)?,
-                0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
-                    let frame = markers::read_frame(marker, body)?;
+                0xcc => tables.conditioning.read(body)?,
+                _ if Frame::is_header(marker) => {
+                    let frame = Frame::parse(marker, body)?;
                     return Ok(Self { data, at, frame, tables });
                 }
                 0xdb => tables.read_quantisation(body)?,
@@ -122,9 +129,11 @@ impl<'a> Decoder<'a> {
     /// byte per component and pixel. Reads at most `max_scans` scans; the image has the quality that these
     /// scans contain.
     ///
+    /// Samples of more than 8 bits are reduced to 8 bits.
+    ///
     /// # Errors
-    /// Returns an error if no scan could be decoded. An error after the first scan only sets
-    /// [`Outcome::damaged`].
+    /// Returns [`Error::Unsupported`] for a lossless frame if `scale` is not [`Scale::FULL`]. Returns an error
+    /// if no scan could be decoded. An error after the first scan only sets [`Outcome::damaged`].
     ///
     /// # Panics
     /// Panics if `pixels` does not have the length that the reduced image needs: the product of the two sides
@@ -136,6 +145,9 @@ impl<'a> Decoder<'a> {
         max_scans: u32,
         pixels: &mut [u8],
     ) -> Result<Outcome, Error> {
+        if self.frame.coding == Coding::Lossless && scale != Scale::FULL {
+            return Err(Error::Unsupported("a reduced size of a lossless frame"));
+        }
         let layout = Layout::new(&self.frame, scale);
         let n_components = self.frame.components.len();
         assert_eq!(

@@ -14,8 +14,8 @@ mod encode;
 mod simd;
 mod tables;
 
-pub use self::decode::{Coding, Colour, Component, Decoder, Frame, Outcome, Scale};
-pub use self::encode::{Options, encode};
+pub use self::decode::{Coding, Colour, Component, Decoder, EntropyCoding, Frame, Outcome, Scale};
+pub use self::encode::{Effort, Options, encode, quantisation_tables};
 
 /// The reason why a file cannot be decoded or encoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::percentiles::median;
+
 /// Figures that a process has measured of itself.
 ///
 /// There are two figures of memory, because each of them is unfair without the other. `peak_kib` is the peak
@@ -48,31 +50,10 @@ impl Measurement {
     }
 }
 
-/// Returns the median of some values: the middle value, or the mean of the two middle values. Returns `None`
-/// if there are no values.
-pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    let upper = *values.get(middle)?;
-    Some(if values.len() % 2 == 1 { upper } else { f64::midpoint(values[middle - 1], upper) })
-}
-
 /// Reads a size in KiB of this process from the line `key` of `/proc/self/status`.
 pub(super) fn own_status_kib(key: &str) -> anyhow::Result<f64> {
     let status = fs::read_to_string("/proc/self/status").context("memory is measured on Linux only")?;
     let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
     let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
     kib.with_context(|| format!("/proc/self/status has no {key}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::median;
-
-    #[test]
-    fn the_median_of_an_even_number_of_values_is_the_mean_of_the_two_middle_values() {
-        assert_eq!(median(vec![]), None);
-        assert_eq!(median(vec![3.0, 100.0, 1.0]), Some(3.0));
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 100.0]), Some(3.0));
-    }
 }

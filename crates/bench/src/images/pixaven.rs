@@ -7,10 +7,10 @@ use std::process::Command;
 use anyhow::Context;
 use clap::Args;
 use pixaven_imaging::{Limits, Plan, Processed, Scratch, process};
-use rustix::time::{ClockId, clock_gettime};
 
 use super::cases::ImageCase;
 use super::measurement::{Measurement, own_status_kib};
+use crate::resource_usage::own_cpu_ms;
 
 /// The environment variables with which the server starts its image workers. With these variables, the C
 /// library keeps freed memory in the process.
@@ -59,20 +59,20 @@ pub(crate) fn measure_here(args: &MeasureArgs) -> anyhow::Result<()> {
     let mut run_plan =
         || -> anyhow::Result<Processed> { Ok(process(&input, &plan, &Limits::default(), &mut scratch)?) };
     // If the first run of the plan uses up the whole budget of processor time, the plan is not run again.
-    let mut start_ms = cpu_ms();
+    let mut start_ms = own_cpu_ms();
     let mut last = run_plan()?;
     let mut n_runs = 1;
-    if cpu_ms() - start_ms < f64::from(args.budget_ms) {
+    if own_cpu_ms() - start_ms < f64::from(args.budget_ms) {
         for _ in 1..N_WARM_UP {
             last = run_plan()?;
         }
-        (n_runs, start_ms) = (0, cpu_ms());
-        while cpu_ms() - start_ms < f64::from(args.budget_ms) {
+        (n_runs, start_ms) = (0, own_cpu_ms());
+        while own_cpu_ms() - start_ms < f64::from(args.budget_ms) {
             last = run_plan()?;
             n_runs += 1;
         }
     }
-    let cpu_ms = (cpu_ms() - start_ms) / f64::from(n_runs);
+    let cpu_ms = (own_cpu_ms() - start_ms) / f64::from(n_runs);
     let peak_kib = own_status_kib("VmHWM")?;
     if let Some(path) = &args.output {
         fs::write(path, &last.bytes).with_context(|| format!("cannot write {}", path.display()))?;
@@ -81,10 +81,4 @@ pub(crate) fn measure_here(args: &MeasureArgs) -> anyhow::Result<()> {
     let measurement = Measurement { cpu_ms, peak_kib, growth_kib: peak_kib - before_kib, bytes };
     println!("{}", serde_json::to_string(&measurement)?);
     Ok(())
-}
-
-/// Returns the milliseconds of processor time that this process has used, as the sum over all threads.
-fn cpu_ms() -> f64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
 }

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::cases::ImageCase;
-use super::measurement::{Measurement, median};
+use super::measurement::Measurement;
+use crate::percentiles::median;
 use crate::report::Table;
 
 /// The result of one case. The figures of pixaven and of sharp are medians over all rounds. In each round, a

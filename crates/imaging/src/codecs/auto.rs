@@ -1,7 +1,8 @@
 //! Implements `output.format: "auto"`: encodes in several formats, at qualities that look equally good, and
 //! keeps the smallest file.
 //!
-//! A still picture is encoded as AVIF (if this build writes AVIF) and as WebP. An opaque picture is also
+//! A still picture is encoded as AVIF (if this build writes AVIF and the picture is not too large for its slow
+//! encoder) and as WebP. An opaque picture is also
 //! encoded as JPEG. A picture with transparent pixels or at most 256 colours is also encoded as PNG. If the
 //! output must be lossless, only WebP and PNG are used. An animation is encoded as WebP and APNG, because
 //! these two formats keep all colours and the alpha channel.
@@ -11,7 +12,7 @@
 
 use super::codec::{Encode, Encoded, Sequence};
 use super::palette;
-use super::quality_search::{self, Attempt};
+use super::quality_search::{self, Attempt, Found};
 use crate::format::Format;
 use crate::metadata::Metadata;
 use crate::plan::{Output, TargetFormat};
@@ -31,13 +32,13 @@ pub(crate) fn begin(
 }
 
 /// The JPEG quality that is used if `output.quality` is not set.
-const DEFAULT_QUALITY: u8 = 80;
+pub(crate) const DEFAULT_QUALITY: u8 = 80;
 
 /// Qualities at which a picture looks equally good in JPEG, WebP and AVIF, in this order.
 ///
 /// The values were measured: at the three qualities of a row, eight photographs of 512 pixels have the same
 /// mean SSIMULACRA2 score. For the measurement, JPEG used the tables of libjpeg with 4:2:0 below quality 90
-/// and 4:4:4 from 90 on, as `jpeg/encode.rs` does; WebP used libwebp with method 4; AVIF used libaom with
+/// and 4:4:4 from 90 on; the files of `jpeg/encode.rs` have the same score at the same quality. WebP used libwebp with method 4; AVIF used libaom with
 /// speed 6 and 4:2:0. The best-known published table of this kind (Ubl, *AVIF and WebP encoding quality
 /// settings*, 2021), which was measured with DSSIM, gives 82 for WebP and 64 for AVIF at JPEG quality 80.
 /// From JPEG quality 95 on, no quality of WebP or AVIF with 4:2:0 looks equally good.
@@ -56,6 +57,12 @@ const EQUAL_QUALITIES: [[u8; 3]; 13] = [
     [99, 100, 99],
     [100, 100, 100],
 ];
+
+/// The largest number of pixels of a picture that is also encoded as AVIF. An AVIF of this size takes about ten
+/// seconds of processor time.
+const MAX_AVIF_PIXELS: u64 = 12_000_000;
+/// The largest number of encodings for `output.max_bytes`.
+const N_ATTEMPTS: u64 = 3;
 
 /// Returns the quality at which `format` looks as good as a JPEG of quality `jpeg`. Interpolates linearly
 /// between the rows of `EQUAL_QUALITIES`.
@@ -90,7 +97,7 @@ fn in_format(format: Format, output: &Output) -> Output {
 struct Still {
     output: Output,
     metadata: Metadata,
-    encoded: Option<Encoded>,
+    encoded: Option<Found<Encoded>>,
 }
 
 impl Still {
@@ -125,40 +132,49 @@ impl Still {
 
 impl Encode for Still {
     fn push(&mut self, image: Image, _delay_ms: u32, scratch: &mut Scratch) -> Result<(), Error> {
-        let formats = candidates(&image, self.output.lossless, scratch);
-        let encoded = match self.output.max_bytes {
-            None => self.smallest(&image, &formats, &self.output, scratch)?,
-            Some(max_bytes) => quality_search::highest_that_fits(&self.output, max_bytes, |output| {
+        let mut formats = candidates(&image, &self.output, scratch);
+        let found = match self.output.max_bytes {
+            None => Found { result: self.smallest(&image, &formats, &self.output, scratch)?, warning: None },
+            Some(max_bytes) => quality_search::search(&self.output, max_bytes, |output| {
                 let encoded = self.smallest(&image, &formats, output, scratch)?;
+                // The first attempt chooses the format. Further attempts change only the quality.
+                formats = vec![encoded.info.format];
+                let quality = output.quality.unwrap_or(DEFAULT_QUALITY);
                 Ok(Attempt {
                     n_bytes: encoded.bytes.len() as u64,
-                    lossy: !output.lossless,
+                    quality: encoded.info.quality.map(|_| quality),
                     format: encoded.info.format.name(),
                     result: encoded,
                 })
             })?,
         };
-        self.encoded = Some(encoded);
+        self.encoded = Some(found);
         scratch.give(image.into_data());
         Ok(())
     }
 
+    fn warning(&mut self) -> Option<String> {
+        self.encoded.as_mut()?.warning.take()
+    }
+
     fn finish(self: Box<Self>, _scratch: &mut Scratch) -> Result<Encoded, Error> {
-        Ok(self.encoded.expect("a frame was pushed before the end"))
+        Ok(self.encoded.expect("a frame was pushed before the end").result)
     }
 }
 
 /// The formats in which a picture is encoded. If two files have the same size, the file of the earlier format
 /// in this list is kept.
-fn candidates(image: &Image, lossless: bool, scratch: &mut Scratch) -> Vec<Format> {
-    if lossless {
+fn candidates(image: &Image, output: &Output, scratch: &mut Scratch) -> Vec<Format> {
+    if output.lossless {
         return vec![Format::Webp, Format::Png];
     }
     let opaque = !image.channels().has_alpha() || image.data().chunks_exact(4).all(|pixel| pixel[3] == 255);
     let few_colors =
         palette::exact(image, 256, scratch).map(|indexed| scratch.give(indexed.indices)).is_some();
     let mut formats = Vec::new();
-    formats.extend(Format::written().filter(|&format| format == Format::Avif));
+    let n_pixels = u64::from(image.width()) * u64::from(image.height());
+    let max_pixels = if output.max_bytes.is_some() { MAX_AVIF_PIXELS / N_ATTEMPTS } else { MAX_AVIF_PIXELS };
+    formats.extend(Format::written().filter(|&format| format == Format::Avif && n_pixels <= max_pixels));
     formats.push(Format::Webp);
     if opaque {
         formats.push(Format::Jpeg);

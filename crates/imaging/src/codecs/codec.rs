@@ -89,6 +89,12 @@ pub(crate) trait Encode {
     /// Adds a frame, shown for `delay_ms` milliseconds. All frames have the same size.
     fn push(&mut self, image: Image, delay_ms: u32, scratch: &mut Scratch) -> Result<(), Error>;
 
+    /// Returns a sentence for the user if the encoder could not do exactly what the request asks for. Called
+    /// once, after the last frame.
+    fn warning(&mut self) -> Option<String> {
+        None
+    }
+
     /// Finishes the file and returns it. At least one frame must have been pushed before the call.
     fn finish(self: Box<Self>, scratch: &mut Scratch) -> Result<Encoded, Error>;
 }

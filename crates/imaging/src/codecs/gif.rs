@@ -6,7 +6,7 @@ mod reduce;
 mod scan;
 mod table;
 
-use std::io::Cursor;
+use std::io::{Chain, Cursor, Read as _};
 use std::num::NonZeroU64;
 
 use ::gif::{ColorOutput, DecodeOptions, DisposalMethod, MemoryLimit};
@@ -23,9 +23,18 @@ use crate::orientation::Orientation;
 use crate::truncation::{MissingPart, Truncation};
 use crate::{Error, Limits, Scratch};
 
+/// The offset at which the logical screen descriptor ends, which begins after the signature of 6 bytes.
+const SCREEN_END: usize = 13;
+
+/// The offset of the flags in the logical screen descriptor.
+const SCREEN_FLAGS: usize = 10;
+
 /// The number of pixels of a frame may exceed the number of pixels of the canvas by at most this number. Only
 /// the part of a frame inside the canvas is drawn.
 const FRAME_EXCESS_PX: usize = 1 << 20;
+
+/// The time in milliseconds for which browsers show a frame whose delay is 0 or 1 hundredths of a second.
+const SHORT_DELAY_MS: u32 = 100;
 
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
 fn corrupt(reason: impl ToString) -> Error {
@@ -43,10 +52,14 @@ pub(super) struct Decoder<'a> {
 
 /// The LZW decoder and the canvas between two frames.
 struct Reading<'a> {
-    frames: ::gif::Decoder<Cursor<&'a [u8]>>,
+    frames: ::gif::Decoder<Source<'a>>,
     canvas: Canvas,
     n_drawn: u32,
 }
+
+/// The bytes for the `gif` crate: the header with the global colour table if a table was added, and then the
+/// rest of the file.
+type Source<'a> = Chain<Cursor<Vec<u8>>, Cursor<&'a [u8]>>;
 
 /// A frame that was drawn onto the canvas.
 struct Drawn {
@@ -75,6 +88,9 @@ impl<'a> Decoder<'a> {
         if scan.n_frames > 1 && scan.n_begun == scan.n_frames && !scan.is_cut_off && !scan.has_trailer {
             warnings.push("the GIF has no end marker: frames may be missing".to_owned());
         }
+        if scan.lacks_colors {
+            warnings.push("the GIF has no colour table: its pixels are black".to_owned());
+        }
         let truncation = scan.truncation(scan.n_frames);
         let header = Header {
             info,
@@ -95,7 +111,7 @@ impl<'a> Decoder<'a> {
         options.allow_unknown_blocks(true);
         let frame_bytes = NonZeroU64::MIN.saturating_add((n_pixels + FRAME_EXCESS_PX) as u64);
         options.set_memory_limit(MemoryLimit::Bytes(frame_bytes));
-        let frames = options.read_info(Cursor::new(self.input)).map_err(corrupt)?;
+        let frames = options.read_info(source(self.input, self.scan.lacks_colors)).map_err(corrupt)?;
         Ok(Reading { frames, canvas: Canvas::new(self.scan.width, self.scan.height, scratch), n_drawn: 0 })
     }
 }
@@ -149,7 +165,7 @@ impl Reading<'_> {
             DisposalMethod::Previous => Dispose::Restore,
             DisposalMethod::Any | DisposalMethod::Keep => Dispose::Keep,
         };
-        let delay_ms = u32::from(frame.delay) * 10;
+        let delay_ms = delay_ms(frame.delay);
         let is_interlaced = frame.interlaced;
         let local = frame.palette.clone();
         let colors = color_table(local.as_deref().or(self.frames.global_palette()), transparent);
@@ -189,6 +205,16 @@ impl Reading<'_> {
     }
 }
 
+/// Converts the delay of a frame from hundredths of a second to milliseconds. Browsers show a frame whose
+/// delay is 0 or 1 for a tenth of a second, and authors of GIF files rely on that. The delay is converted
+/// here and not in the encoders, because other formats can mean their short delays.
+fn delay_ms(hundredths: u16) -> u32 {
+    match hundredths {
+        0 | 1 => SHORT_DELAY_MS,
+        _ => u32::from(hundredths) * 10,
+    }
+}
+
 /// Draws rows of colour indices into `area`. Transparent pixels leave the canvas unchanged.
 fn draw<'a>(canvas: &mut Canvas, area: Area, rows: impl Iterator<Item = &'a [u8]>, colors: &[[u8; 4]; 256]) {
     for (row, indices) in canvas.rows(area).zip(rows) {
@@ -199,6 +225,19 @@ fn draw<'a>(canvas: &mut Canvas, area: Area, rows: impl Iterator<Item = &'a [u8]
             }
         }
     }
+}
+
+/// Returns the bytes for the `gif` crate. The crate refuses a frame without a colour table, so a file whose
+/// frames have none gets a global colour table of two black entries. Browsers show such a file in black.
+fn source(input: &[u8], lacks_colors: bool) -> Source<'_> {
+    let (mut header, mut rest) = (Vec::new(), input);
+    if lacks_colors && let Some((start, after)) = input.split_first_chunk::<SCREEN_END>() {
+        header.extend_from_slice(start);
+        header[SCREEN_FLAGS] = header[SCREEN_FLAGS] & 0x78 | 0x80;
+        header.extend([0; 6]);
+        rest = after;
+    }
+    Cursor::new(header).chain(Cursor::new(rest))
 }
 
 /// Returns the RGBA colour of every index. All colours are opaque except the colour of the transparent index.

@@ -1,7 +1,8 @@
 //! HEIF (ISO/IEC 23008-12), the container of HEIC and AVIF. `container.rs` reads the boxes, `properties.rs`
 //! interprets the properties of items, `decode.rs` and `compose.rs` assemble pictures, `av1.rs` and `hevc.rs`
 //! decode the planes of a coded picture, and `write.rs` writes files. Whether a picture is coded as HEVC
-//! (HEIC) or AV1 (AVIF) is determined by the type of its item, not by the brand of the file.
+//! (HEIC) or AV1 (AVIF) is determined by the type of its item, not by the brand of the file. `tracks.rs` and
+//! `sequence.rs` read animations, which are stored as tracks, as in a video.
 //!
 //! Only the properties `irot` and `imir` rotate and mirror a picture. The EXIF orientation is ignored,
 //! because it is only informative (ISO/IEC 23000-22, 7.3.10): a picture without these properties is shown as
@@ -18,53 +19,89 @@ mod decode;
 mod hevc;
 pub(super) mod planes;
 mod properties;
+mod sequence;
+mod tracks;
 pub(super) mod write;
 
-use self::container::Container;
+use self::container::{Budget, Container};
 use self::planes::Chroma;
 use self::properties::Coding;
-use super::codec::Header;
-use super::still_decoder::DecodeStill;
-use crate::color::{Layout, Raster, cicp_profile};
+use super::codec::{Decode, Header};
+use super::still_decoder::{DecodeStill, StillDecoder};
+use crate::color::{Raster, cicp_profile};
 use crate::format::Format;
 use crate::info::{Colorspace, ImageInfo};
+use crate::isobmff::{brands, child};
 use crate::limits::{Limit, check};
 use crate::metadata::Metadata;
-use crate::{Channels, Error, Limits, Scratch};
+use crate::{Error, Limits, Scratch};
 
-/// A HEIF file whose boxes were read.
-pub(super) struct Decoder<'a> {
+/// Opens a HEIF file: its sequence of pictures if the file is an animation, else its primary picture.
+pub(super) fn open<'a>(
+    format: Format,
+    input: &'a [u8],
+    limits: &Limits,
+) -> Result<Box<dyn Decode + 'a>, Error> {
+    let container = Container::parse(input, format.name(), limits);
+    let mut has_sequence = false;
+    if let Some(moov) = child(input, b"moov")
+        && let Some(tracks) = tracks::read(moov, &mut Budget::new(limits))?
+    {
+        if is_animation(input) || container.is_err() {
+            let metadata = match &container {
+                Ok(container) => metadata(container, 0, limits)?,
+                Err(_) => Metadata::default(),
+            };
+            return Ok(Box::new(sequence::Decoder::open(format, input, tracks, metadata, limits)?));
+        }
+        has_sequence = true;
+    }
+    let mut decoder = Decoder::open(format, container?, limits)?;
+    if has_sequence {
+        let warning = "the file has a sequence of pictures: only its still picture was read";
+        decoder.header.warnings.push(warning.to_owned());
+    }
+    Ok(Box::new(StillDecoder::new(decoder)))
+}
+
+/// Whether the sequence of pictures in a file is the main content, and not only an addition to a still
+/// picture. The first brand of the file decides, as in browsers.
+fn is_animation(input: &[u8]) -> bool {
+    let sequence_brands = [b"avis", b"hevc", b"hevx", b"hevm", b"hevs", b"msf1"];
+    brands(input).next().is_some_and(|brand| sequence_brands.contains(&brand))
+}
+
+/// Returns the metadata of the primary picture. `other_bytes` of other metadata count towards the limit.
+fn metadata(container: &Container<'_>, other_bytes: usize, limits: &Limits) -> Result<Metadata, Error> {
+    let (exif, xmp) = container.metadata(container.primary);
+    let n_bytes = [&exif, &xmp].into_iter().flatten().map(Vec::len).sum::<usize>() + other_bytes;
+    check(Limit::MetadataBytes, limits.metadata_bytes, n_bytes as u64)?;
+    Ok(Metadata { exif, xmp, ..Metadata::default() })
+}
+
+/// The primary picture of a HEIF file whose boxes were read.
+struct Decoder<'a> {
     container: Container<'a>,
     header: Header,
     max_pixels: u64,
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads the boxes and the properties of the primary picture. Decodes no pixels.
-    pub(super) fn open(format: Format, input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
-        let container = Container::parse(input, format.name(), limits)?;
+    /// Reads the properties of the primary picture. Decodes no pixels.
+    fn open(format: Format, container: Container<'a>, limits: &Limits) -> Result<Self, Error> {
         let id = container.primary;
-        let (exif, xmp) = container.metadata(id);
         let color = properties::color(&container, id);
         let profile = color.profile.map(<[u8]>::to_vec);
-        let n_bytes = [&exif, &xmp, &profile].into_iter().flatten().map(Vec::len).sum::<usize>();
-        check(Limit::MetadataBytes, limits.metadata_bytes, n_bytes as u64)?;
+        let metadata = metadata(&container, profile.as_ref().map_or(0, Vec::len), limits)?;
         let info = describe(format, &container)?;
-        let profile = match info.colorspace {
-            Colorspace::Gray => profile,
-            _ => profile.or_else(|| cicp_profile(color.cicp.primaries, color.cicp.transfer)),
-        };
-        let mut warnings = Vec::new();
-        if container.has_sequence {
-            warnings.push("the file has a sequence of pictures: only its still picture was read".to_owned());
-        }
+        let is_gray = info.colorspace == Colorspace::Gray;
         let header = Header {
             info,
             orientation: properties::orientation(&container, id),
-            profile,
-            metadata: Metadata { exif, xmp, ..Metadata::default() },
+            profile: profile.or_else(|| cicp_profile(color.cicp.primaries, color.cicp.transfer, is_gray)),
+            metadata,
             plays: None,
-            warnings,
+            warnings: Vec::new(),
             truncation: None,
         };
         Ok(Self { container, header, max_pixels: limits.pixels })
@@ -126,11 +163,7 @@ impl DecodeStill for Decoder<'_> {
                 reason: "the picture has another size than the file says".to_owned(),
             });
         }
-        let layout = match image.channels() {
-            Channels::Gray => Layout::Gray,
-            Channels::Rgb => Layout::Rgb,
-            Channels::Rgba => Layout::Rgba,
-        };
+        let layout = image.channels().into();
         Ok(Raster { width, height, layout, data: image.into_data() })
     }
 }

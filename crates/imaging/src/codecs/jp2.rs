@@ -11,7 +11,9 @@ mod header;
 )]
 mod memory;
 
-use hayro_jpeg2000::{ColorSpace, DecodeSettings, DecoderContext, Image};
+use hayro_jpeg2000::{
+    ColorSpace, DecodeError, DecodeSettings, DecoderContext, FormatError, Image, MarkerError,
+};
 
 use self::codestream::End;
 pub(super) use self::encode::encode;
@@ -30,6 +32,16 @@ use crate::{Error, Limits, Scratch};
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
 fn corrupt(reason: impl ToString) -> Error {
     Error::Corrupt { format: Format::Jp2.name(), reason: reason.to_string() }
+}
+
+/// Converts an error of the crate `hayro-jpeg2000`.
+fn failed(error: DecodeError) -> Error {
+    match error {
+        DecodeError::Format(FormatError::Unsupported) | DecodeError::Marker(MarkerError::Unsupported) => {
+            Error::Unsupported { format: Format::Jp2.name(), reason: error.to_string() }
+        }
+        error => corrupt(error),
+    }
 }
 
 /// A JPEG 2000 file whose headers were read.
@@ -63,7 +75,7 @@ impl<'a> Decoder<'a> {
         // The limits are checked before `hayro-jpeg2000` is called, because the crate allocates memory for a
         // picture of the size that the file states.
         limits.check_input(jp2.width, jp2.height, 1)?;
-        let image = Image::new(input, &settings(None)).map_err(corrupt)?;
+        let image = Image::new(input, &settings(None)).map_err(failed)?;
         if image.width() == 0 || image.height() == 0 {
             return Err(corrupt("a side is zero"));
         }
@@ -165,7 +177,7 @@ impl DecodeStill for Decoder<'_> {
         let (width, height) = (self.image.width(), self.image.height());
         let n_pixels = width as usize * height as usize;
         let mut context = DecoderContext::default();
-        let decoded = self.image.decode(&mut context).map_err(corrupt)?;
+        let decoded = self.image.decode(&mut context).map_err(failed)?;
         let n_channels = decoded.components().len();
         if n_channels < self.channels.count() {
             return Err(corrupt("a channel is missing"));

@@ -11,7 +11,7 @@ mod quality;
 pub(super) use self::embed::embed;
 pub(super) use self::encode::encode;
 
-use pixaven_jpeg::Scale;
+use pixaven_jpeg::{Coding, Frame, Scale};
 
 use self::components::Transform;
 use self::header::JpegHeader;
@@ -26,6 +26,11 @@ use crate::orientation::Orientation;
 use crate::truncation::{MissingPart, Truncation};
 use crate::{Error, Limits, Scratch};
 
+/// A picture with at most this number of pixels is always decoded at full size. A block at the right or lower
+/// edge may extend beyond the picture. In a reduced picture, the pixels beyond the picture change the pixels of
+/// this block. In a small thumbnail, such pixels are a large part of the picture.
+const MAX_UNREDUCED_PX: u64 = 128 * 128;
+
 /// A JPEG file whose header was read.
 pub(super) struct Decoder<'a> {
     input: &'a [u8],
@@ -39,7 +44,8 @@ impl<'a> Decoder<'a> {
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let jpeg = header::read(input, limits)?;
         crate::limits::check(crate::limits::Limit::Scans, limits.scans.into(), jpeg.n_scans.into())?;
-        let n_components = jpeg.components.len();
+        let frame = &jpeg.frame;
+        let n_components = frame.components.len();
         let colorspace = match jpeg.transform {
             Transform::None if n_components == 1 => Colorspace::Gray,
             Transform::None if n_components == 3 => Colorspace::Rgb,
@@ -48,12 +54,12 @@ impl<'a> Decoder<'a> {
         };
         let info = ImageInfo {
             format: Format::Jpeg,
-            width: jpeg.width,
-            height: jpeg.height,
+            width: frame.width,
+            height: frame.height,
             colorspace,
-            interlaced: jpeg.progressive,
-            sampling: (n_components > 1).then(|| components::sampling(&jpeg.components)),
-            depth: 8 * n_components as u8,
+            interlaced: frame.coding == Coding::Progressive,
+            sampling: (n_components > 1).then(|| components::sampling(&frame.components)),
+            depth: frame.precision * n_components as u8,
             quality: quality::estimate(&jpeg),
             frames: 1,
             alpha: false,
@@ -82,24 +88,31 @@ impl DecodeStill for Decoder<'_> {
     }
 
     fn reduce_to(&mut self, needed: Size) {
-        self.scale = Scale::at_least((self.jpeg.width, self.jpeg.height), (needed.width, needed.height));
+        let Frame { width, height, coding, .. } = self.jpeg.frame;
+        // Only the coefficients of the discrete cosine transform allow decoding at a reduced size.
+        if coding != Coding::Lossless && u64::from(width) * u64::from(height) > MAX_UNREDUCED_PX {
+            self.scale = Scale::at_least((width, height), (needed.width, needed.height));
+        }
     }
 
     fn reduced_size(&self) -> Option<(f64, f64)> {
         let side = |full: u32| f64::from(full) * self.scale.eighths() as f64 / 8.0;
-        Some((side(self.jpeg.width), side(self.jpeg.height)))
+        Some((side(self.jpeg.frame.width), side(self.jpeg.frame.height)))
     }
 
     fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {
         let (mut data, outcome) = decode::decode(self.input, &self.jpeg, self.scale, scratch)?;
-        let part = if self.jpeg.progressive { MissingPart::Detail } else { MissingPart::Picture };
+        let frame = &self.jpeg.frame;
+        let is_progressive = frame.coding == Coding::Progressive;
+        let part = if is_progressive { MissingPart::Detail } else { MissingPart::Picture };
         self.header.truncation = Truncation::new(part, outcome.missing_permille.into(), 1000);
         if !self.jpeg.ends && self.header.truncation.is_none() {
             self.header.warnings.push("the JPEG has no end marker: it may be damaged".to_owned());
         } else if self.jpeg.ends && outcome.damaged {
             self.header.warnings.push("parts of the JPEG are damaged: they are gray or wrong".to_owned());
         }
-        let layout = match self.jpeg.components.len() {
+        let (width, height) = self.scale.of(frame.width, frame.height);
+        let layout = match frame.components.len() {
             1 => Layout::Gray,
             3 => Layout::Rgb,
             _ => {
@@ -107,7 +120,6 @@ impl DecodeStill for Decoder<'_> {
                 Layout::Cmyk
             }
         };
-        let (width, height) = self.scale.of(self.jpeg.width, self.jpeg.height);
         Ok(Raster { width, height, layout, data })
     }
 }
@@ -126,6 +138,17 @@ impl Decoder<'_> {
         }
         if self.jpeg.adobe {
             data.iter_mut().for_each(|v| *v = 255 - *v);
+        }
+    }
+}
+
+/// Converts an error of the crate `pixaven-jpeg`.
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
+fn failed(error: pixaven_jpeg::Error) -> Error {
+    match error {
+        pixaven_jpeg::Error::Corrupt(reason) => Error::Corrupt { format: "JPEG", reason: reason.to_owned() },
+        pixaven_jpeg::Error::Unsupported(reason) => {
+            Error::Unsupported { format: "JPEG", reason: reason.to_owned() }
         }
     }
 }

@@ -30,6 +30,16 @@ fn corrupt(reason: impl ToString) -> Error {
     Error::Corrupt { format: "JXL", reason: reason.to_string() }
 }
 
+/// Converts an error of the crate `jxl`. A valid file can exceed the profile level that [`options`] sets.
+fn failed(error: jxl::error::Error) -> Error {
+    match error {
+        jxl::error::Error::LevelLimitExceeded { .. } => {
+            Error::Unsupported { format: "JXL", reason: error.to_string() }
+        }
+        error => corrupt(error),
+    }
+}
+
 /// The reason that the error message for a truncated file states.
 const CUT_OFF: &str = "the file is cut off";
 
@@ -72,7 +82,7 @@ impl<'a> Decoder<'a> {
             color_data_format: Some(JxlDataFormat::U8 { bit_depth: 8 }),
             extra_channel_format: vec![None; info.extra_channels.len()],
         };
-        decoder.set_pixel_format(format).map_err(corrupt)?;
+        decoder.set_pixel_format(format).map_err(failed)?;
         let profile = decoder.output_color_profile().and_then(profile).filter(|_| !(is_gray && alpha));
         check(
             Limit::MetadataBytes,
@@ -110,7 +120,7 @@ fn options(limits: &Limits) -> JxlDecoderOptions {
 
 /// Runs the decoder until it has read the basic info, which states the size and the channels of the picture.
 fn to_basic_info(decoder: &mut JxlDecoder, rest: &mut &[u8]) -> Result<(), Error> {
-    match decoder.process(rest, None, None).map_err(corrupt)? {
+    match decoder.process(rest, None, None).map_err(failed)? {
         Event::BasicInfo => Ok(()),
         _ => Err(corrupt(CUT_OFF)),
     }
@@ -124,7 +134,7 @@ fn count_frames(input: &[u8], limits: &Limits) -> Result<(u32, bool), Error> {
     let mut decoder = JxlDecoder::new(options);
     let mut rest = input;
     loop {
-        let event = decoder.process(&mut rest, None, None).map_err(corrupt)?;
+        let event = decoder.process(&mut rest, None, None).map_err(failed)?;
         let n_frames = decoder.scanned_frames().len();
         check(Limit::Frames, limits.frames.into(), n_frames as u64)?;
         match event {
@@ -193,7 +203,7 @@ fn profile(profile: &JxlColorProfile) -> Option<Vec<u8>> {
                 _ => 1,
             };
             if let Some(transfer) = transfer {
-                return cicp_profile(primaries, transfer);
+                return cicp_profile(primaries, transfer, false);
             }
         }
     }
@@ -259,7 +269,7 @@ impl Decode for Decoder<'_> {
 impl Decoder<'_> {
     /// Decodes the next frame. Returns `None` if the file has no more frames.
     fn decode_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
-        match self.decoder.process(&mut self.rest, None, None).map_err(corrupt)? {
+        match self.decoder.process(&mut self.rest, None, None).map_err(failed)? {
             Event::FrameHeader => {}
             Event::Complete => return Ok(None),
             _ => return Err(corrupt(CUT_OFF)),
@@ -270,7 +280,7 @@ impl Decoder<'_> {
         let n_channels = self.channels.samples_per_pixel();
         let mut data = scratch.take_zeroed(columns * rows * n_channels);
         let mut buffers = [JxlOutputBuffer::new(&mut data, rows, columns * n_channels)];
-        match self.decoder.process(&mut self.rest, Some(&mut buffers), None).map_err(corrupt)? {
+        match self.decoder.process(&mut self.rest, Some(&mut buffers), None).map_err(failed)? {
             Event::FrameComplete { .. } => {}
             _ => return Err(corrupt(CUT_OFF)),
         }

@@ -2,24 +2,29 @@
 //! kind of still pictures is decoded by `rows.rs` without the crate.
 
 mod animation;
+mod colors;
 mod compress;
 mod embed;
 mod encode;
+mod essence;
 mod interlace;
 mod lossy;
+mod open;
 mod rows;
 mod scan;
 mod text;
 mod unfilter;
 
-use std::io::Cursor;
+use std::borrow::Cow;
 
-use ::png::{BitDepth, ColorType, DecodingError, Info, Transformations};
+use ::png::{BitDepth, ColorType, DecodingError, Info};
 
 pub(super) use self::animation::Animation;
 pub(super) use self::embed::embed;
 pub(super) use self::encode::encode;
+use self::essence::essence;
 use self::interlace::{read_rows, remove_row_gaps};
+use self::open::{Opened, Reader, open_tolerantly, reader};
 use self::rows::PngRows;
 use self::scan::Scan;
 pub(super) use self::scan::announced_bytes;
@@ -34,23 +39,21 @@ use crate::rows::Rows;
 use crate::truncation::{MissingPart, Truncation};
 use crate::{Error, Limits, Scratch};
 
-/// Largest memory in bytes that the `png` crate may allocate for rows, tables and metadata. The memory for
-/// the picture is not included.
-const MAX_LIBRARY_BYTES: usize = 32 << 20;
-
 /// The text of the warning about a wrong checksum in the picture data.
 const BAD_CHECKSUM: &str = "a checksum of the PNG is wrong";
+
+/// The beginning of the warning about an animation that cannot be decoded.
+const BROKEN_ANIMATION: &str = "the animation is broken, so only the default image was read";
 
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
 fn corrupt(reason: impl ToString) -> Error {
     Error::Corrupt { format: "PNG", reason: reason.to_string() }
 }
 
-type Reader<'a> = ::png::Reader<Cursor<&'a [u8]>>;
-
 /// A PNG file whose header was read.
 pub(super) struct Decoder<'a> {
-    input: &'a [u8],
+    /// The file, or a copy of its essential chunks if other chunks are damaged.
+    input: Cow<'a, [u8]>,
     reader: Reader<'a>,
     header: Header,
     scan: Option<Scan>,
@@ -61,15 +64,20 @@ pub(super) struct Decoder<'a> {
 impl<'a> Decoder<'a> {
     /// Opens a PNG file: reads all chunks before the picture data, and the types of all later chunks.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
-        let texts = text::read(input, limits)?;
-        let reader = reader(input, false).map_err(corrupt)?;
+        let mut texts = text::read(input, limits)?;
+        let Opened { input: source, reader, warning } = open_tolerantly(input)?;
+        let mut warnings: Vec<String> = warning.into_iter().collect();
         let info = reader.info();
-        check_palette(info)?;
+        let is_gray = matches!(info.color_type, ColorType::Grayscale | ColorType::GrayscaleAlpha);
+        texts.profile = colors::profile(input, texts.profile.take(), is_gray, &mut warnings);
         // The `png` crate decides from the chunks whether the file is an animation. The module `scan` must
         // come to the same result, because the decoder relies on the results of both.
-        let scan = info.animation_control.and_then(|_| scan::scan(input, info.width, info.height));
-        let header = header(info, scan, texts);
-        Ok(Self { input, reader, header, scan, canvas: None, n_read: 0 })
+        let scan = info.animation_control.and_then(|_| scan::scan(&source, info.width, info.height));
+        if scan.is_none() && warnings.is_empty() && scan::announces_animation(input) {
+            warnings.push(format!("{BROKEN_ANIMATION}: its header or its first frame is missing"));
+        }
+        let header = Header { warnings, ..header(info, scan, texts) };
+        Ok(Self { input: source, reader, header, scan, canvas: None, n_read: 0 })
     }
 
     /// Returns the pixel layout if [`PngRows`] can decode the picture, else `None`.
@@ -90,7 +98,7 @@ impl<'a> Decoder<'a> {
     /// Decodes the only picture of the file with [`PngRows`].
     fn next_common(&mut self, layout: Layout, scratch: &mut Scratch) -> Result<Frame, Error> {
         let (width, height) = (self.header.info.width, self.header.info.height);
-        let mut rows = PngRows::new(self.input, layout, &mut self.header)?;
+        let mut rows = PngRows::new(&self.input, layout, &mut self.header)?;
         let mut data = scratch.take(width as usize * height as usize * layout.count());
         if let Err(error) = rows.read(&mut data) {
             scratch.give(data);
@@ -133,7 +141,7 @@ impl<'a> Decoder<'a> {
     fn read_still(&mut self, data: &mut [u8]) -> Result<u64, DecodingError> {
         match read_rows(&mut self.reader, data) {
             Err(DecodingError::Format(error)) if error.to_string().starts_with("CRC error") => {
-                let again = reader(self.input, true)?;
+                let again = reader(self.input.clone(), true)?;
                 // The second decoder ignores checksums, so it uses a chunk that the first decoder skipped
                 // because of a wrong checksum. If that chunk is `tRNS`, the second decoder adds an alpha
                 // channel, for which `data` has no room.
@@ -147,6 +155,19 @@ impl<'a> Decoder<'a> {
             }
             result => result,
         }
+    }
+
+    /// Decodes the default image instead of an animation whose first frame cannot be decoded because of
+    /// `error`. Returns `error` if the default image cannot be decoded either.
+    fn next_default(&mut self, error: Error, scratch: &mut Scratch) -> Result<Frame, Error> {
+        self.input = Cow::Owned(essence(&self.input));
+        let Ok(reader) = reader(self.input.clone(), false) else { return Err(error) };
+        self.reader = reader;
+        self.scan = None;
+        self.header.info.frames = 1;
+        let Ok(frame) = self.next_still(scratch) else { return Err(error) };
+        self.header.warnings.push(format!("{BROKEN_ANIMATION}: {error}"));
+        Ok(frame)
     }
 
     /// Decodes the next frame of an animation and draws it onto the canvas.
@@ -198,7 +219,7 @@ impl Decode for Decoder<'_> {
 
     fn rows(&mut self) -> Result<Option<Box<dyn Rows + '_>>, Error> {
         let Some(layout) = self.common_layout() else { return Ok(None) };
-        Ok(Some(Box::new(PngRows::new(self.input, layout, &mut self.header)?)))
+        Ok(Some(Box::new(PngRows::new(&self.input, layout, &mut self.header)?)))
     }
 
     fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
@@ -209,7 +230,10 @@ impl Decode for Decoder<'_> {
             return Ok(None);
         }
         let frame = match self.scan {
-            Some(scan) => self.next_animated(scan, scratch),
+            Some(scan) => self.next_animated(scan, scratch).or_else(|error| {
+                let is_broken = self.n_read == 0 && !scan.is_cut_off;
+                if is_broken { self.next_default(error, scratch) } else { Err(error) }
+            }),
             None => self.next_still(scratch),
         };
         self.n_read += u32::from(frame.is_ok());
@@ -221,31 +245,6 @@ impl Decode for Decoder<'_> {
             self.header.truncation = scan.truncation(self.n_read);
         }
         frame.map(Some)
-    }
-}
-
-/// Opens the decoder of the `png` crate for a file and reads the chunks before the picture data.
-fn reader(input: &[u8], ignore_checksums: bool) -> Result<Reader<'_>, DecodingError> {
-    let limits = ::png::Limits { bytes: MAX_LIBRARY_BYTES };
-    let mut decoder = ::png::Decoder::new_with_limits(Cursor::new(input), limits);
-    // The `png` crate skips the chunks with texts and the ICC profile, because `text.rs` reads these chunks
-    // within the limits of this crate.
-    decoder.set_ignore_text_chunk(true);
-    decoder.set_ignore_iccp_chunk(true);
-    decoder.ignore_checksums(ignore_checksums);
-    decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
-    decoder.read_info()
-}
-
-/// Refuses a palette whose length is not a multiple of three bytes, because ISO/IEC 15948, 11.2.3 forbids
-/// such a palette. The `png` crate accepts such a palette, and panics when it uses the palette.
-fn check_palette(info: &Info<'_>) -> Result<(), Error> {
-    let is_used = info.color_type == ColorType::Indexed;
-    match info.palette.as_deref() {
-        Some(palette) if is_used && !palette.len().is_multiple_of(3) => {
-            Err(corrupt("its palette ends within a colour"))
-        }
-        _ => Ok(()),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Implements `output.max_bytes`: searches for the highest quality at which the file has at most `max_bytes`
-//! bytes.
+//! Implements `output.max_bytes`: lowers the quality until the file has at most `max_bytes` bytes, with at most
+//! three encodings.
 
 use crate::Error;
 use crate::plan::Output;
@@ -8,110 +8,151 @@ use crate::plan::Output;
 pub(crate) struct Attempt<T> {
     /// The encoded file, in a form that the caller of the search chooses.
     pub(crate) result: T,
-    /// Size of the encoded file in bytes.
+    /// The size of the encoded file in bytes.
     pub(crate) n_bytes: u64,
-    /// Whether a lower quality would give a smaller file.
-    pub(crate) lossy: bool,
-    /// The name of the format, for the error message.
+    /// The quality of the file. `None` if the file is lossless, so that a lower quality would not make it
+    /// smaller.
+    pub(crate) quality: Option<u8>,
+    /// The name of the format, for the messages.
     pub(crate) format: &'static str,
 }
 
-/// Encodes at several qualities and returns the result with the highest quality at which the file has at most
-/// `max_bytes` bytes.
+/// The result of a search.
+pub(crate) struct Found<T> {
+    pub(crate) result: T,
+    /// A sentence for the user if the quality was lowered, or if no attempt had at most `max_bytes` bytes.
+    pub(crate) warning: Option<String>,
+}
+
+/// The share of `max_bytes` at which an attempt aims that is allowed to be too large, because an earlier
+/// attempt fits.
+const CLOSE_TARGET: f64 = 0.98;
+/// The share of `max_bytes` at which an attempt aims that follows only attempts that are too large.
+const SAFE_TARGET: f64 = 0.92;
+/// If an attempt fits and has at least this share of `max_bytes`, no better attempt is made.
+const GOOD_SHARE: f64 = 0.95;
+
+/// Sizes of a typical photograph as JPEG, relative to its size at quality 80. The qualities are ascending.
+const TYPICAL_SIZES: [(u8, f64); 12] = [
+    (1, 0.1),
+    (10, 0.19),
+    (20, 0.3),
+    (30, 0.39),
+    (40, 0.48),
+    (50, 0.56),
+    (60, 0.65),
+    (70, 0.79),
+    (80, 1.0),
+    (90, 1.55),
+    (95, 2.2),
+    (100, 4.4),
+];
+
+/// Encodes at most three times, and returns the file with the highest quality of those that have at most
+/// `max_bytes` bytes. If no file does, returns the smallest file with a warning.
 ///
-/// The first attempt uses `output.quality`, or 100 if the output states none. If that file is too large, a
-/// binary search over the lower qualities follows, with at most seven further attempts. The search assumes
-/// that the size of a file grows with the quality, which holds apart from a few bytes. The returned file
-/// always fits, and the file of the next higher quality was encoded too and was too large.
+/// The first attempt uses `output.quality`, or the default quality of the format. The second quality follows
+/// from the sizes of a typical photograph. The third quality follows by the secant method from the sizes of
+/// the first two files. The method works on the logarithms of the sizes, because they are nearly linear in
+/// the logarithms of the typical sizes.
 ///
 /// # Errors
-/// [`Error::Plan`] when no quality fits; the message states the smallest size. Also returns the errors of
-/// `attempt`.
-pub(crate) fn highest_that_fits<T>(
+/// [`Error::Plan`] when a lossless file has more than `max_bytes` bytes. Also returns the errors of `attempt`.
+pub(crate) fn search<T>(
     output: &Output,
     max_bytes: u64,
     mut attempt: impl FnMut(&Output) -> Result<Attempt<T>, Error>,
-) -> Result<T, Error> {
-    let ceiling = output.quality.unwrap_or(100);
-    let mut at = |quality| attempt(&Output { quality: Some(quality), max_bytes: None, ..*output });
-    let first = at(ceiling)?;
+) -> Result<Found<T>, Error> {
+    let mut at = |quality| attempt(&Output { quality, max_bytes: None, ..*output });
+    let first = at(output.quality)?;
     if first.n_bytes <= max_bytes {
-        return Ok(first.result);
+        return Ok(Found { result: first.result, warning: None });
     }
-    if !first.lossy {
+    let Some(first_quality) = output.quality.or(first.quality).filter(|_| first.quality.is_some()) else {
         let Attempt { n_bytes, format, .. } = first;
         return Err(Error::Plan(format!(
             "output.max_bytes: the {format} is written without loss, has no quality to be lowered, and takes \
              {n_bytes} bytes, more than {max_bytes}"
         )));
+    };
+    let first_point = Point::new(first_quality, first.n_bytes);
+    let second_quality = first_point.quality_for(max_bytes, SAFE_TARGET, 1.0).min(first_quality - 1);
+    if second_quality == 0 {
+        return Ok(found(first, first_quality, first_quality, max_bytes));
     }
-    let (mut fitting, mut too_large) = (0, ceiling);
-    let mut best = None;
-    let mut smallest = (first.n_bytes, first.format);
     drop(first.result);
-    while too_large - fitting > 1 {
-        let quality = too_large.midpoint(fitting);
-        let Attempt { result, n_bytes, format, .. } = at(quality)?;
-        smallest = smallest.min((n_bytes, format));
-        if n_bytes <= max_bytes {
-            fitting = quality;
-            best = Some(result);
-        } else {
-            too_large = quality;
-        }
+    let second = at(Some(second_quality))?;
+    let second_point = Point::new(second_quality, second.n_bytes);
+    let slope = second_point.slope_to(first_point);
+    let third_quality = if second.n_bytes > max_bytes {
+        second_point.quality_for(max_bytes, SAFE_TARGET, slope).min(second_quality - 1)
+    } else if second.n_bytes as f64 >= max_bytes as f64 * GOOD_SHARE {
+        second_quality
+    } else {
+        second_point.quality_for(max_bytes, CLOSE_TARGET, slope).clamp(second_quality, first_quality - 1)
+    };
+    if third_quality == 0 || third_quality == second_quality {
+        return Ok(found(second, second_quality, first_quality, max_bytes));
     }
-    best.ok_or_else(|| {
-        let (n_bytes, format) = smallest;
-        Error::Plan(format!(
-            "output.max_bytes: the smallest {format} that can be made of this image at this size takes {n_bytes} \
-             bytes, more than {max_bytes}"
-        ))
+    let third = at(Some(third_quality))?;
+    Ok(if third.n_bytes <= max_bytes || second.n_bytes > max_bytes {
+        found(third, third_quality, first_quality, max_bytes)
+    } else {
+        found(second, second_quality, first_quality, max_bytes)
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Adds the warning to the attempt that the search returns.
+fn found<T>(attempt: Attempt<T>, quality: u8, first_quality: u8, max_bytes: u64) -> Found<T> {
+    let Attempt { result, n_bytes, format, .. } = attempt;
+    let warning = if n_bytes > max_bytes {
+        format!(
+            "output.max_bytes: no attempt had at most {max_bytes} bytes; the {format} has {n_bytes} bytes at \
+             quality {quality}"
+        )
+    } else {
+        format!(
+            "output.max_bytes: the quality was lowered from {first_quality} to {quality}, so that the {format} \
+             has at most {max_bytes} bytes"
+        )
+    };
+    Found { result, warning: Some(warning) }
+}
 
-    /// Runs a search in which a file of quality `q` has `10 · q` bytes. Returns the result of the search and
-    /// the qualities of all attempts.
-    fn search(quality: Option<u8>, max_bytes: u64, lossy: bool) -> (Result<u8, Error>, Vec<u8>) {
-        let mut tried = Vec::new();
-        let output = Output { quality, max_bytes: Some(max_bytes), ..Output::default() };
-        let result = highest_that_fits(&output, max_bytes, |output| {
-            assert_eq!(output.max_bytes, None, "an attempt must not start a search of its own");
-            let quality = output.quality.expect("each attempt has a quality");
-            tried.push(quality);
-            Ok(Attempt { result: quality, n_bytes: u64::from(quality) * 10, lossy, format: "JPEG" })
-        });
-        (result, tried)
+/// The logarithms of the typical size and of the real size of a file at one quality.
+#[derive(Clone, Copy)]
+struct Point {
+    typical: f64,
+    real: f64,
+}
+
+impl Point {
+    fn new(quality: u8, n_bytes: u64) -> Self {
+        Self { typical: ln_typical_size(quality), real: (n_bytes.max(1) as f64).ln() }
     }
 
-    #[test]
-    fn quality_search_finds_the_highest_quality_whose_file_fits_max_bytes_in_at_most_eight_tries() {
-        for ceiling in 1..=100 {
-            for highest in 1..=ceiling {
-                for max_bytes in [u64::from(highest) * 10, u64::from(highest) * 10 + 9] {
-                    let (found, tried) = search(Some(ceiling), max_bytes, true);
-                    assert_eq!(found, Ok(highest), "{max_bytes} bytes, at most {ceiling}");
-                    assert!(tried.len() <= 8, "{tried:?}");
-                }
-            }
-        }
-        assert_eq!(search(None, 500, true), (Ok(50), vec![100, 50, 75, 62, 56, 53, 51]));
-        assert_eq!(search(None, 1_000, true), (Ok(100), vec![100]));
+    /// By how much the logarithm of the real size grows with that of the typical size. Limited to the slopes
+    /// of real encoders, so that a file whose size hardly depends on its quality does not lead to quality 1.
+    fn slope_to(self, other: Self) -> f64 {
+        ((other.real - self.real) / (other.typical - self.typical)).clamp(0.3, 3.0)
     }
 
-    #[test]
-    fn quality_search_fails_and_states_the_smallest_file_size_if_every_quality_exceeds_max_bytes() {
-        let message = |result: Result<u8, Error>| result.unwrap_err().to_string();
-        assert_eq!(
-            message(search(None, 9, true).0),
-            "output.max_bytes: the smallest JPEG that can be made of this image at this size takes 10 bytes, \
-             more than 9"
-        );
-        let (result, tried) = search(None, 999, false);
-        assert!(message(result).ends_with("takes 1000 bytes, more than 999"));
-        assert_eq!(tried, [100], "lossless files are tried once");
+    /// The highest quality at which the file is expected to have at most `share * max_bytes` bytes, at least
+    /// 1.
+    fn quality_for(self, max_bytes: u64, share: f64, slope: f64) -> u8 {
+        let wanted = self.typical + ((max_bytes as f64 * share).ln() - self.real) / slope;
+        (1..=100).rev().find(|&quality| ln_typical_size(quality) <= wanted).unwrap_or(1)
     }
 }
+
+/// The logarithm of the typical size at a quality from 1 to 100, interpolated between the rows of
+/// [`TYPICAL_SIZES`].
+fn ln_typical_size(quality: u8) -> f64 {
+    let above = TYPICAL_SIZES.partition_point(|&(row, _)| row < quality).clamp(1, TYPICAL_SIZES.len() - 1);
+    let ((q0, s0), (q1, s1)) = (TYPICAL_SIZES[above - 1], TYPICAL_SIZES[above]);
+    let share = (f64::from(quality) - f64::from(q0)) / f64::from(q1 - q0);
+    s0.ln() + share * (s1.ln() - s0.ln())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,9 @@
-//! Creates ICC profiles for colour spaces that a file specifies by numbers (the code points of ITU-T H.273).
+//! Creates ICC profiles for colour spaces that a file specifies by the code points of ITU-T H.273.
 
 use moxcms::TransferCharacteristics;
-use moxcms::{CicpColorPrimaries, CicpProfile, ColorProfile, MatrixCoefficients, ToneReprCurve};
+use moxcms::{CicpColorPrimaries, CicpProfile, ColorProfile, MatrixCoefficients};
+
+use super::described::{gray_profile, set_curves};
 
 /// The luminance of reference white in HDR video, in cd/m² (ITU-R BT.2408). The tone curve computes with
 /// luminances that are divided by this value.
@@ -15,17 +17,15 @@ const PEAK: f64 = 1000.0;
 /// Luminances from the knee to [`PEAK`] are compressed into the range from the knee to 1.
 const KNEE: f64 = 0.7;
 
-/// Number of samples in a tone curve.
-const N_SAMPLES: u32 = 1024;
-
 /// Returns an ICC profile for the code points of the primaries and of the transfer function. An unknown code
-/// point is treated as that of sRGB. `None` if both code points are those of sRGB.
+/// point is treated as that of sRGB. `None` if both code points are those of sRGB. The profile is for gray
+/// pixels if `is_gray`, else for RGB pixels. The primaries do not affect gray pixels.
 ///
 /// The transfer functions of television (1, 6, 11, 12, 14, 15) are treated as the transfer function of sRGB,
 /// because many programs write these code points by default into files whose values are sRGB. PQ (16) and HLG
 /// (18) are mapped to the sRGB range by a curve that is linear up to a knee. Above the knee the curve
 /// compresses luminance, so that [`PEAK`] becomes white.
-pub(crate) fn cicp_profile(primaries: u16, transfer: u16) -> Option<Vec<u8>> {
+pub(crate) fn cicp_profile(primaries: u16, transfer: u16, is_gray: bool) -> Option<Vec<u8>> {
     let known = match primaries {
         4 => Some(CicpColorPrimaries::Bt470M),
         5 => Some(CicpColorPrimaries::Bt470Bg),
@@ -49,6 +49,9 @@ pub(crate) fn cicp_profile(primaries: u16, transfer: u16) -> Option<Vec<u8>> {
     if known.is_none() && curve.is_none() {
         return None;
     }
+    if is_gray {
+        return curve.and_then(gray_profile);
+    }
     let mut profile = ColorProfile::new_from_cicp(CicpProfile {
         color_primaries: known.unwrap_or(CicpColorPrimaries::Bt709),
         transfer_characteristics: TransferCharacteristics::Srgb,
@@ -56,14 +59,7 @@ pub(crate) fn cicp_profile(primaries: u16, transfer: u16) -> Option<Vec<u8>> {
         full_range: true,
     });
     if let Some(curve) = curve {
-        let sample = |i: u32| {
-            let value = curve(f64::from(i) / f64::from(N_SAMPLES - 1));
-            (value.clamp(0.0, 1.0) * 65535.0).round() as u16
-        };
-        let table = ToneReprCurve::Lut((0..N_SAMPLES).map(sample).collect());
-        profile.red_trc = Some(table.clone());
-        profile.green_trc = Some(table.clone());
-        profile.blue_trc = Some(table);
+        set_curves(&mut profile, curve);
     }
     // Remove the code points from the profile, because readers of the profile would use the code points
     // instead of the curves.

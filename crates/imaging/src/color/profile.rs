@@ -51,7 +51,7 @@ fn srgb_to_linear(x: f64) -> f64 {
 /// The value of a tone curve at `x`. A curve of ICC.1 is a table, a single exponent, or a formula of one of
 /// the types 0 to 4, which differ in the number of parameters. `None` if no supported type has this number of
 /// parameters.
-fn evaluate(curve: &ToneReprCurve, x: f64) -> Option<f64> {
+pub(super) fn evaluate(curve: &ToneReprCurve, x: f64) -> Option<f64> {
     match curve {
         ToneReprCurve::Lut(table) => match table.as_slice() {
             [] => Some(x),
@@ -68,6 +68,8 @@ fn evaluate(curve: &ToneReprCurve, x: f64) -> Option<f64> {
             let parameters: Vec<f64> = parameters.iter().map(|&p| f64::from(p)).collect();
             match *parameters.as_slice() {
                 [g] => Some(x.powf(g)),
+                [g, a, b] => Some((a * x + b).max(0.0).powf(g)),
+                [g, a, b, c] => Some((a * x + b).max(0.0).powf(g) + c),
                 [g, a, b, c, d] => Some(if x >= d { (a * x + b).powf(g) } else { c * x }),
                 [g, a, b, c, d, e, f] => Some(if x >= d { (a * x + b).powf(g) + e } else { c * x + f }),
                 _ => None,

@@ -1,12 +1,12 @@
 //! Recognises the format of a file by its first bytes.
 
 use super::Format;
+use super::heif::heif_format;
 use super::signature::{
     ICO_ENTRY_BYTES, ICO_HEADER_BYTES, JP2_CODESTREAM, JP2_CONTAINER, JXL_CODESTREAM, JXL_CONTAINER, PNG,
 };
 use super::svg::is_svg;
 use crate::bytes::{u16_le, u32_le};
-use crate::isobmff;
 
 /// Recognises a format that this build reads. Returns `None` for every other file.
 pub fn sniff(input: &[u8]) -> Option<Format> {
@@ -67,26 +67,6 @@ fn is_icon(input: &[u8]) -> bool {
         && picture_at >= ICO_HEADER_BYTES + ICO_ENTRY_BYTES * n_entries
 }
 
-/// Recognises HEIF by the brands in its `ftyp` box.
-///
-/// The brands `mif1`, `mif2` and `msf1` do not say how the pictures are coded. A file with only these brands
-/// is recognised as HEIC. This choice only affects the reported name of the format, because the decoder uses
-/// the type of each item in the file.
-fn heif_format(input: &[u8]) -> Option<Format> {
-    let mut general = false;
-    for brand in isobmff::brands(input) {
-        match brand {
-            b"avif" | b"avis" => return Some(Format::Avif),
-            b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"hevm" | b"hevs" => {
-                return Some(Format::Heic);
-            }
-            b"mif1" | b"mif2" | b"msf1" => general = true,
-            _ => {}
-        }
-    }
-    general.then_some(Format::Heic)
-}
-
 /// Names the kind of a file that this build does not read, e.g. `a PDF document`, for the error message.
 /// Returns `None` if the kind is unknown.
 pub(crate) fn sniff_foreign(input: &[u8]) -> Option<&'static str> {
@@ -113,8 +93,9 @@ pub(crate) fn sniff_foreign(input: &[u8]) -> Option<&'static str> {
     }
     if input.get(4..8) == Some(b"ftyp") {
         return Some(match input.get(8..12) {
-            Some(b"avif" | b"avis") => "an AVIF image",
-            Some(b"heic" | b"heix" | b"hevc" | b"mif1" | b"msf1") => "a HEIC image",
+            Some(b"crx ") => "a CR3 raw photograph",
+            Some(b"qt  ") => "a QuickTime video",
+            Some(b"M4A " | b"M4B ") => "an MP4 sound",
             _ => "an MP4 video",
         });
     }

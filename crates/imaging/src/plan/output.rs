@@ -49,8 +49,8 @@ pub struct Output {
     /// The effort of the encoder, from 0 (fast) to 9 (small file). With `None`, the default effort of the
     /// format is used.
     pub effort: Option<u8>,
-    /// The largest allowed size of the output in bytes. The encoder uses the highest quality at which the
-    /// output does not exceed this size.
+    /// The wanted largest size of the output in bytes. The quality is lowered until the output has at most this
+    /// size.
     pub max_bytes: Option<u64>,
     /// Which metadata of the input the output keeps.
     pub metadata: KeptMetadata,

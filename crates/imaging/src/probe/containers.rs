@@ -3,7 +3,7 @@
 
 use crate::bytes::{u16_be, u16_le, u32_be, u32_le};
 use crate::format::signature::{JP2_CODESTREAM, JXL_CODESTREAM};
-use crate::isobmff::{Boxes, Fields};
+use crate::isobmff::{Boxes, Fields, child};
 
 /// The largest number of entries of a TIFF directory that are read. The entries with the width and the height
 /// are among the first, because entries are sorted by their tags.
@@ -58,10 +58,16 @@ pub(super) fn jp2_size(head: &[u8]) -> Option<(u32, u32)> {
 }
 
 /// Returns the largest size that a property of a HEIF file states. A picture that consists of tiles has a
-/// property with its own size, which is larger than the size of a tile.
+/// property with its own size, which is larger than the size of a tile. A file without such properties is an
+/// animation, and the description of its first track states the size.
 pub(super) fn heif_size(head: &[u8]) -> Option<(u32, u32)> {
-    let meta = child(head, b"meta")?.get(4..)?;
-    let properties = child(child(meta, b"iprp")?, b"ipco")?;
+    let properties = child(head, b"meta").and_then(|meta| child(child(meta.get(4..)?, b"iprp")?, b"ipco"));
+    let Some(properties) = properties else {
+        let path = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd"];
+        // The first sample description begins after 8 bytes, and states the size after 32 bytes of its own.
+        let descriptions = path.into_iter().try_fold(head, child)?;
+        return u16_be(descriptions, 40).map(u32::from).zip(u16_be(descriptions, 42).map(u32::from));
+    };
     let sizes = Boxes::new(properties).filter(|(kind, _)| kind == b"ispe").filter_map(|(_, content)| {
         let mut fields = Fields::new(content);
         fields.version_and_flags()?;
@@ -70,8 +76,11 @@ pub(super) fn heif_size(head: &[u8]) -> Option<(u32, u32)> {
     sizes.max_by_key(|&(width, height)| u64::from(width) * u64::from(height))
 }
 
-fn child<'a>(boxes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
-    Boxes::new(boxes).find(|(found, _)| found == kind).map(|(_, content)| content)
+/// Returns the number of samples in the first track of a HEIF file, which is an animation if it has tracks.
+pub(super) fn heif_frames(head: &[u8]) -> Option<u32> {
+    let path = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsz"];
+    let sizes = path.into_iter().try_fold(head, child)?;
+    u32_be(sizes, 8)
 }
 
 /// Returns the size in the size header of a JPEG XL codestream (ISO/IEC 18181-1, D.2).

@@ -1,8 +1,9 @@
 //! Decodes the first frame of a file and converts it to an sRGB picture to which the EXIF orientation was
 //! applied.
 
-use crate::codecs::Decode;
+use crate::codecs::{Decode, Header};
 use crate::color::ToSrgb;
+use crate::info::Colorspace;
 use crate::orientation::Orientation;
 use crate::{Error, Image, Scratch};
 
@@ -13,7 +14,9 @@ pub(super) fn first_frame(
     scratch: &mut Scratch,
 ) -> Result<Image, Error> {
     let Some(frame) = decoder.next_frame(scratch)? else { return Err(no_picture(decoder)) };
-    let (to_srgb, _) = ToSrgb::new(decoder.header().profile.as_deref(), frame.raster.layout);
+    let Header { profile, info, .. } = decoder.header();
+    let is_gray = info.colorspace == Colorspace::Gray;
+    let (to_srgb, _) = ToSrgb::new(profile.as_deref(), frame.raster.layout, is_gray);
     Ok(orientation.apply(to_srgb.apply(frame.raster, scratch), scratch))
 }
 

@@ -6,9 +6,10 @@ use std::borrow::Cow;
 use super::cut_off;
 use super::first_frame::no_picture;
 use super::watermark;
-use crate::codecs::{Decode, Encode, Frame};
+use crate::codecs::{Decode, Encode, Frame, Header};
 use crate::color::ToSrgb;
 use crate::geometry::{Rect, Size, Stages};
+use crate::info::Colorspace;
 use crate::limits::{Limit, check};
 use crate::operations::{self, Context};
 use crate::orientation::Orientation;
@@ -139,12 +140,13 @@ impl FramePipeline<'_> {
             return Ok(None);
         }
         let profile = decoder.header().profile.clone();
+        let is_gray = decoder.header().info.colorspace == Colorspace::Gray;
         // Rows of a reduced picture are not used, because the lengths in the plan are in pixels of the full
         // size.
         let Some(mut rows) = decoder.rows()?.filter(|rows| rows.size() == self.full_size) else {
             return Ok(None);
         };
-        let (to_srgb, warning) = ToSrgb::new(profile.as_deref(), rows.layout());
+        let (to_srgb, warning) = ToSrgb::new(profile.as_deref(), rows.layout(), is_gray);
         self.warnings.extend(warning);
         self.decode_watermark(scratch)?;
         operations::apply_to_rows(rows.as_mut(), &to_srgb, &self.plan, &self.context(), scratch).map(Some)
@@ -159,7 +161,9 @@ impl FramePipeline<'_> {
     ) -> Result<Image, Error> {
         let layout = frame.raster.layout;
         let to_srgb = self.to_srgb.get_or_insert_with(|| {
-            let (to_srgb, warning) = ToSrgb::new(decoder.header().profile.as_deref(), layout);
+            let Header { profile, info, .. } = decoder.header();
+            let is_gray = info.colorspace == Colorspace::Gray;
+            let (to_srgb, warning) = ToSrgb::new(profile.as_deref(), layout, is_gray);
             self.warnings.extend(warning);
             to_srgb
         });

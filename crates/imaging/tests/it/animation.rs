@@ -1,6 +1,8 @@
 //! Tests of animations: a conversion between two formats that support animation keeps the number of frames,
 //! and the delay and the pixels of each frame.
 
+pub(crate) mod quirks;
+
 use gif::DisposalMethod;
 use pixaven_imaging::plan::{Gravity, Kernel, Resize, ResizeMode};
 use pixaven_imaging::{

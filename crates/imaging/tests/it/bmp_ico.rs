@@ -203,6 +203,10 @@ fn mask_of_an_icon_is_used_only_if_no_pixel_has_an_alpha_above_0() {
     let data = [&[0, 0, 255, 99, 255, 0, 0, 255][..], &[0x40, 0, 0, 0]].concat();
     let file = ico_file(1, &[(2, 1, dib(2, 2, 32, 0, &[], &data))]);
     assert_eq!(decoded_pixels(&file).2, [[255, 0, 0, 99], [0, 0, 255, 255]]);
+    // This also applies if all alpha values mean opaque.
+    let data = [&[0, 0, 255, 255, 255, 0, 0, 255][..], &[0x40, 0, 0, 0]].concat();
+    let file = ico_file(1, &[(2, 1, dib(2, 2, 32, 0, &[], &data))]);
+    assert_eq!(decoded_pixels(&file).2, [[255, 0, 0, 255], [0, 0, 255, 255]]);
     // If all alpha values in the icon are 0, the decoder uses the mask.
     let data = [&[0, 0, 255, 0, 255, 0, 0, 0][..], &[0x40, 0, 0, 0]].concat();
     let file = ico_file(1, &[(2, 1, dib(2, 2, 32, 0, &[], &data))]);

@@ -1,5 +1,7 @@
 //! Tests of the colour conversion: ICC profiles to sRGB, CMYK to RGB, and unusable profiles.
 
+mod png_chunks;
+
 use moxcms::{ColorProfile, ToneReprCurve};
 use pixaven_imaging::{Channels, Colorspace, Format, Image, Processed};
 
@@ -84,6 +86,31 @@ fn gray_icc_profile_is_applied_and_the_image_stays_gray() {
     for (value, pixel) in ramp.iter().zip(pixels_of(&done)) {
         let expected = to_srgb(f64::from(*value) / 255.0);
         assert!(pixel[0].abs_diff(expected) <= 1, "{value}: {} is not {expected}", pixel[0]);
+    }
+}
+
+#[test]
+fn gray_icc_profile_with_lab_as_connection_space_states_the_lightness_of_each_value() {
+    let ramp: Vec<u8> = (0..=255).collect();
+    let image = Image::new(256, 1, Channels::Gray, ramp.clone());
+    for (curve, gamma) in [
+        (ToneReprCurve::Lut(Vec::new()), 1.0),
+        (ToneReprCurve::Lut(vec![0x0200]), 2.0),
+        (ToneReprCurve::Parametric(vec![1.5]), 1.5),
+    ] {
+        let mut profile = ColorProfile::new_gray_with_gamma(1.0);
+        profile.gray_trc = Some(curve);
+        profile.pcs = moxcms::DataColorSpace::Lab;
+        let done = with_profile(&image, profile.encode().unwrap());
+        assert_eq!(done.warnings, Vec::<String>::new());
+        assert_eq!(done.output.colorspace, Colorspace::Gray);
+        for (value, pixel) in ramp.iter().zip(pixels_of(&done)) {
+            let lightness = 100.0 * (f64::from(*value) / 255.0).powf(gamma);
+            let root = (lightness + 16.0) / 116.0;
+            let light = if lightness > 8.0 { root.powi(3) } else { lightness / 903.3 };
+            let expected = to_srgb(light);
+            assert!(pixel[0].abs_diff(expected) <= 1, "{value}: {} is not {expected}", pixel[0]);
+        }
     }
 }
 

@@ -12,6 +12,8 @@ mod facts;
 mod formats;
 mod geometry;
 mod helpers;
+mod hidden_color;
+mod jpeg;
 mod layers;
 mod limits;
 mod malformed;

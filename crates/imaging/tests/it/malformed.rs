@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pixaven_imaging::plan::{Output, TargetFormat};
 use pixaven_imaging::{Error, Format, Limits, Plan, Processed, Scratch, TruncatedInput, process};
 
-use crate::helpers::{FORMATS, encoded, fading_photo, photo, plan_for, png_of, png_with, run};
+use crate::helpers::{FORMATS, decode_png, encoded, fading_photo, photo, plan_for, png_of, png_with, run};
 use crate::limits::chunk;
 
 fn small_files() -> Vec<Vec<u8>> {
@@ -76,12 +76,14 @@ fn png_with_palette(n_bytes: usize) -> Vec<u8> {
 }
 
 #[test]
-fn png_palette_with_an_invalid_length_is_refused() {
+fn whole_colors_of_a_png_palette_with_an_invalid_length_are_used() {
     let result = |n_bytes| try_process(&png_with_palette(n_bytes), &mut Scratch::default());
-    for n_bytes in [3, 768] {
-        assert_eq!(result(n_bytes).unwrap().output.width, 1, "{n_bytes} bytes");
+    for n_bytes in [3, 4, 127, 767, 768, 769, 771] {
+        let done = result(n_bytes).unwrap();
+        assert_eq!(decode_png(&done.bytes).2, [[7, 7, 7, 255]], "{n_bytes} bytes");
+        assert_eq!(done.warnings.is_empty(), matches!(n_bytes, 3 | 768), "{n_bytes}: {:?}", done.warnings);
     }
-    for n_bytes in [0, 1, 4, 127, 767, 769, 771] {
+    for n_bytes in [0, 1, 2] {
         let error = result(n_bytes).unwrap_err();
         assert!(matches!(error, Error::Corrupt { format: "PNG", .. }), "{n_bytes} bytes: {error}");
     }
@@ -183,10 +185,12 @@ fn icc_profile_of_60_mib_compressed_in_a_small_png_is_not_decompressed() {
 
 #[test]
 fn error_for_an_unsupported_input_file_names_the_type_of_the_file() {
-    let cases: [(&[u8], &str); 5] = [
+    let cases: [(&[u8], &str); 7] = [
         (b"%PDF-1.7 ...", "a PDF document"),
         (b"<!DOCTYPE html><html>", "an HTML page"),
         (b"\0\0\0\x1cftypisom\0\0\0\0", "an MP4 video"),
+        (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "a QuickTime video"),
+        (b"\0\0\0\x14ftypcrx \0\0\0\0isom", "a CR3 raw photograph"),
         (b"PK\x03\x04", "a ZIP archive"),
         (b"{\"a\":1}", "a JSON document"),
     ];
@@ -198,4 +202,15 @@ fn error_for_an_unsupported_input_file_names_the_type_of_the_file() {
         let error = try_process(input, &mut Scratch::default()).unwrap_err();
         assert_eq!(error, Error::UnknownFormat { sniffed: None });
     }
+}
+
+/// The bit 14 of the required capabilities announces the code-blocks of High-Throughput JPEG 2000.
+#[test]
+fn high_throughput_jpeg_2000_is_unsupported_and_not_corrupt() {
+    let mut file = encoded(&photo(20, 10), Format::Jp2);
+    let size_segment = file.windows(4).position(|bytes| bytes == [0xff, 0x4f, 0xff, 0x51]).unwrap() + 2;
+    file[size_segment + 4] |= 0x40;
+    let result = process(&file, &plan_for(Format::Png), &Limits::default(), &mut Scratch::default());
+    let named = |reason: &str| reason.contains("HTJ2K");
+    assert!(matches!(&result, Err(Error::Unsupported { reason, .. }) if named(reason)), "{result:?}");
 }

@@ -2,7 +2,8 @@
 //! formats are in other modules.
 
 mod corpus;
-mod heif_boxes;
+pub(crate) mod heif_boxes;
+mod sequence;
 
 use pixaven_imaging::plan::{KeptMetadata, Output, Resize, ResizeMode, TargetFormat};
 use pixaven_imaging::{Channels, Colorspace, Error, Format, Image, Limits, Plan, Scratch, process, sniff};
@@ -14,7 +15,7 @@ use crate::helpers::{
 
 pub(crate) const MODERN: [Format; 4] = [Format::Heic, Format::Avif, Format::Jxl, Format::Jp2];
 
-fn at_quality(format: Format, quality: u8) -> Plan {
+pub(crate) fn at_quality(format: Format, quality: u8) -> Plan {
     let output = Output { format: TargetFormat::Format(format), quality: Some(quality), ..Output::default() };
     Plan { output, ..Plan::default() }
 }

@@ -6,7 +6,8 @@ use pixaven_imaging::{Format, Image, Plan};
 
 use crate::helpers::{decode_png, encoded, photo, plan_for, psnr_db, run};
 
-fn resized(width: u32, height: u32) -> Plan {
+/// Creates a plan that resizes the image to exactly this size and encodes it as PNG.
+pub(crate) fn resized(width: u32, height: u32) -> Plan {
     let resize = Resize {
         mode: ResizeMode::Exact,
         width: Some(width),

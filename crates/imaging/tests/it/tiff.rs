@@ -3,6 +3,7 @@
 
 mod builder;
 mod compression;
+mod jpeg;
 mod malformed;
 
 use std::io::Write as _;
@@ -89,6 +90,19 @@ fn byte_order_and_sign_of_tiff_integers_are_respected() {
             let file = file.with(339, &[if signed { 2 } else { 1 }]);
             assert_shows(&file, &gray, &format!("{n_bytes} bytes, big endian {big_endian}, signed {signed}"));
         }
+    }
+    // The most negative number is black, and the most positive number is white.
+    for bits in [2usize, 4, 10, 12, 14, 16] {
+        let numbers = [1u64 << (bits - 1), 0, (1 << (bits - 1)) - 1];
+        let data = if bits == 16 {
+            numbers.iter().flat_map(|&v| (v as u16).to_le_bytes()).collect()
+        } else {
+            packed(&numbers, 3, bits)
+        };
+        let middle = ((1 << (bits - 1)) as f64 * 255.0 / ((1 << bits) - 1) as f64).round() as u8;
+        let expected = Image::new(3, 1, Channels::Gray, vec![0, middle, 255]);
+        let file = Tiff::new(tags(3, 1, &[bits as u64], 1), vec![data]).with(339, &[2]);
+        assert_shows(&file, &expected, &format!("{bits} signed bits"));
     }
     let signed = Tiff::new(tags(128, 1, &[8], 1), vec![values.iter().map(|v| v ^ 0x80).collect()]);
     assert_shows(&signed.with(339, &[2]), &gray, "a signed byte");
@@ -227,6 +241,11 @@ fn extra_samples_tag_of_a_tiff_selects_straight_premultiplied_or_no_alpha() {
         [[100, 50, 0, 255]],
         "an extra sample of unknown meaning is ignored"
     );
+    let without_tag = Tiff::new(tags(1, 1, &[8; 4], 2), vec![pixel.to_vec()]).bytes();
+    assert_eq!(decoded_pixels(&without_tag).2, [[100, 50, 0, 128]], "the fourth sample of RGB is alpha");
+    assert!(run(&without_tag, &plan_for(Format::Png)).input.alpha);
+    let inks = Tiff::new(tags(1, 1, &[8; 4], 5), vec![vec![0, 0, 0, 255]]).bytes();
+    assert_eq!(decoded_pixels(&inks).2, [[0, 0, 0, 255]], "the fourth sample of CMYK is black ink");
     let gray = Tiff::new(tags(1, 1, &[8; 2], 1), vec![vec![77, 20]]).with(338, &[2]).bytes();
     assert_eq!(decoded_pixels(&gray).2, [[77, 77, 77, 20]]);
     let facts = run(&gray, &plan_for(Format::Png)).input;

@@ -4,6 +4,7 @@
 use pixaven_imaging::{Channels, Colorspace, Error, Format, Image, Limits, Processed, Scratch, process};
 
 use crate::animation::apng;
+use crate::animation::quirks::gif_with_delays;
 use crate::helpers::{photo, plan_for, png_of, run, sizes_at_qualities};
 
 /// The properties that the parsers read from a video.
@@ -177,6 +178,14 @@ fn animation_frame_with_delay_0_lasts_100_ms_in_a_video() {
     for format in VIDEOS {
         let video_info = read(format, &video(format, &frames(32, 32, &[0, 0])).bytes);
         assert_eq!((video_info.frames[1].0, video_info.duration_ms), (100, 200), "{format:?}");
+    }
+}
+
+#[test]
+fn video_of_a_gif_with_delays_of_1_hundredth_of_a_second_lasts_as_long_as_in_browsers() {
+    for format in VIDEOS {
+        let done = run(&gif_with_delays(&[1; 20]), &plan_for(format));
+        assert_eq!(read(format, &done.bytes).duration_ms, 2000, "{format:?}");
     }
 }
 

@@ -1,6 +1,8 @@
 //! Reads the bits of entropy-coded data and removes stuffed zero bytes. The data ends at a marker or at the
 //! end of the file. After the end of the data, the reader returns zeros, as other JPEG libraries do.
 
+use super::entropy::{EntropyReader, ends_with_file};
+
 /// A reader that returns the bits of entropy-coded data, the most significant bit of each byte first.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BitReader<'a> {
@@ -95,36 +97,28 @@ impl<'a> BitReader<'a> {
         self.consume(n);
         value
     }
+}
 
+impl EntropyReader for BitReader<'_> {
     /// Returns whether more bits were consumed than the data has.
     #[inline(always)]
-    pub(super) fn exhausted(&self) -> bool {
+    fn exhausted(&self) -> bool {
         self.padding > u64::from(self.n)
     }
 
-    /// Returns whether the data that was read ends at the end of the file and not at a marker. A single 0xff
-    /// byte at the end of the file does not count as a marker.
-    pub(super) fn ends_with_file(&self) -> bool {
-        match self.data.get(self.at..) {
-            Some([0xff, marker, ..]) => *marker == 0,
-            Some([_, _, ..]) => false,
-            _ => true,
-        }
+    fn ends_with_file(&self) -> bool {
+        ends_with_file(self.data, self.at)
     }
 
-    /// Returns an offset at or before the next marker. The reader never reads past a marker, even when it
-    /// fills the window in advance.
-    pub(super) fn position(&self) -> usize {
+    fn position(&self) -> usize {
         self.at
     }
 
-    /// Continues reading at offset `at`, the first byte after a marker.
-    pub(super) fn restart(&mut self, at: usize) {
+    fn restart(&mut self, at: usize) {
         *self = Self::new(self.data, at);
     }
 
-    /// Returns the bytes of the whole file, so that the caller can search for a marker.
-    pub(super) fn data(&self) -> &'a [u8] {
+    fn data(&self) -> &[u8] {
         self.data
     }
 }

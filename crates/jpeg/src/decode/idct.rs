@@ -47,13 +47,21 @@ fn weight(side: usize, k: usize) -> f32 {
 }
 
 impl Weights {
-    /// Computes the factors of all coefficients from a quantisation table in natural (row-major) order.
-    pub(super) fn new(quantisation: &[u16; 64], block_width: usize, block_height: usize) -> Self {
+    /// Computes the factors of all coefficients from a quantisation table in natural (row-major) order. The
+    /// factors scale samples of `precision` bits to 8 bits.
+    pub(super) fn new(
+        quantisation: &[u16; 64],
+        block_width: usize,
+        block_height: usize,
+        precision: u8,
+    ) -> Self {
+        let scale = 2f32.powi(8 - i32::from(precision));
         let mut weights = [0.0; 64];
         for (place, value) in weights.iter_mut().enumerate() {
             let (x, y) = (place % 8, place / 8);
             if x < block_width && y < block_height {
-                *value = f32::from(quantisation[place]) * weight(block_width, x) * weight(block_height, y);
+                let step = f32::from(quantisation[place]) * scale;
+                *value = step * weight(block_width, x) * weight(block_height, y);
             }
         }
         Self(weights)
@@ -243,7 +251,7 @@ mod tests {
             }
             let mut out = vec![0; 64 * 8 + 7];
             let stride = LANES * block_width + 1;
-            let weights = Weights::new(&quantisation, block_width, block_height);
+            let weights = Weights::new(&quantisation, block_width, block_height, 8);
             select_transform(block_width, block_height)(&group, &weights, &mut out, stride);
             for lane in 0..LANES {
                 let coefs: [i32; 64] =

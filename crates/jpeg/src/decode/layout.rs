@@ -2,7 +2,7 @@
 //! each sample becomes.
 
 use super::Scale;
-use super::markers::Frame;
+use super::frame::{Coding, Frame};
 
 /// The possible widths and heights of a reduced block in samples, in descending order.
 const BLOCK_SIDES: [usize; 7] = [8, 6, 5, 4, 3, 2, 1];
@@ -20,7 +20,7 @@ pub(super) enum Upsampling {
 }
 
 /// The sizes of one component. Numbers of blocks refer to the image at full size; numbers of samples refer to
-/// the reduced image.
+/// the reduced image. In a lossless frame, a block is a single sample.
 #[derive(Debug, Clone)]
 pub(super) struct ComponentSizes {
     /// The number of blocks of the component in one MCU, horizontally and vertically.
@@ -47,6 +47,8 @@ pub(super) struct Layout {
     pub(super) height: usize,
     pub(super) mcus_wide: usize,
     pub(super) mcus_high: usize,
+    /// The number of bits of a sample in the file. Decoded samples have 8 bits.
+    pub(super) precision: u8,
     pub(super) components: Vec<ComponentSizes>,
 }
 
@@ -71,10 +73,17 @@ impl Layout {
             |pick: fn((usize, usize)) -> usize| frame.components.iter().map(|c| pick(factors(c))).max();
         let (h_max, v_max) = (max_factor(|(h, _)| h).unwrap_or(1), max_factor(|(_, v)| v).unwrap_or(1));
         let (full_width, full_height) = (frame.width as usize, frame.height as usize);
+        let unit = if frame.coding == Coding::Lossless { 1 } else { 8 };
         let components = frame.components.iter().map(|component| {
             let (horizontal, vertical) = factors(component);
-            let x = axis(full_width, horizontal, h_max, scale.eighths());
-            let y = axis(full_height, vertical, v_max, scale.eighths());
+            let x = axis(full_width, horizontal, h_max, unit, scale);
+            let y = axis(full_height, vertical, v_max, unit, scale);
+            // Other JPEG libraries repeat the samples of a component that is at most two samples wide.
+            let is_repeated = x.upsampling == Upsampling::Double && x.n_samples <= 2;
+            let upsampling = |axis: &Axis| match axis.upsampling {
+                Upsampling::Double if is_repeated => Upsampling::Ratio(2, 1),
+                other => other,
+            };
             ComponentSizes {
                 horizontal,
                 vertical,
@@ -84,38 +93,39 @@ impl Layout {
                 blocks_high: y.n_blocks,
                 width: x.n_samples,
                 height: y.n_samples,
-                upsampling_x: x.upsampling,
-                upsampling_y: y.upsampling,
+                upsampling_x: upsampling(&x),
+                upsampling_y: upsampling(&y),
             }
         });
         Self {
             width: width as usize,
             height: height as usize,
-            mcus_wide: full_width.div_ceil(8 * h_max),
-            mcus_high: full_height.div_ceil(8 * v_max),
+            mcus_wide: full_width.div_ceil(unit * h_max),
+            mcus_high: full_height.div_ceil(unit * v_max),
+            precision: frame.precision,
             components: components.collect(),
         }
     }
 }
 
 /// Selects the largest block side, in samples, that does not exceed the side that the output needs. A
-/// subsampled chroma component then keeps its detail in a reduced image and needs no upsampling.
-fn axis(full: usize, factor: usize, max_factor: usize, eighths: usize) -> Axis {
-    let needed = eighths * max_factor;
-    let block_side = BLOCK_SIDES
-        .into_iter()
-        .find(|block_side| needed.is_multiple_of(block_side * factor))
-        .unwrap_or(eighths);
-    let available = block_side * factor;
+/// subsampled chroma component then keeps its detail in a reduced image and needs no upsampling. `unit` is
+/// the side of a block at full size; a block of a single sample cannot be reduced.
+fn axis(full: usize, factor: usize, max_factor: usize, unit: usize, scale: Scale) -> Axis {
+    let needed = scale.eighths() * max_factor;
+    let reduced_side =
+        || BLOCK_SIDES.into_iter().find(|block_side| needed.is_multiple_of(block_side * factor));
+    let eighths = if unit == 1 { 8 } else { reduced_side().unwrap_or(scale.eighths()) };
+    let available = eighths * factor;
     let upsampling = match (needed / available, needed % available) {
         (1, 0) => Upsampling::None,
         (2, 0) => Upsampling::Double,
         _ => Upsampling::Ratio(needed, available),
     };
     Axis {
-        block_side,
-        n_blocks: (full * factor).div_ceil(8 * max_factor),
-        n_samples: (full * factor * block_side).div_ceil(8 * max_factor),
+        block_side: if unit == 1 { 1 } else { eighths },
+        n_blocks: (full * factor).div_ceil(unit * max_factor),
+        n_samples: (full * factor * eighths).div_ceil(8 * max_factor),
         upsampling,
     }
 }

@@ -1,47 +1,15 @@
-//! Parses the segments of a file (T.81 annex B), and searches for the next marker.
+//! Parses the segments with tables and the scan headers (T.81 annex B), and searches for the next marker. The
+//! module `frame` parses frame headers.
 
 use std::sync::Arc;
 
+use super::arithmetic::Conditioning;
+use super::frame::{Coding, Frame};
 use super::huffman::HuffmanTable;
 use crate::Error;
 use crate::tables::{HuffmanSpec, STANDARD_AC, STANDARD_DC, natural_index};
 
-/// How the coefficients of a frame are coded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Coding {
-    /// Baseline or extended sequential coding: every scan contains complete blocks.
-    Sequential,
-    /// Progressive coding: every scan contains some of the coefficients, or one more bit of their values.
-    Progressive,
-}
-
-/// One component of a frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Component {
-    /// The identifier by which scan headers name the component.
-    pub id: u8,
-    /// Horizontal sampling factor, 1–4.
-    pub horizontal: u8,
-    /// Vertical sampling factor, 1–4.
-    pub vertical: u8,
-    /// The number of the quantisation table.
-    pub table: u8,
-}
-
-/// The content of a frame header.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
-    /// Width in pixels, at least 1.
-    pub width: u32,
-    /// Height in pixels, at least 1.
-    pub height: u32,
-    /// How the coefficients are coded.
-    pub coding: Coding,
-    /// The components of the frame; there are one to four.
-    pub components: Vec<Component>,
-}
-
-/// One component of a scan: its index in the frame and the numbers of its Huffman tables.
+/// One component of a scan: its index in the frame and the numbers of its tables of the entropy coding, 0–15.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ScanComponent {
     pub(super) index: usize,
@@ -61,16 +29,28 @@ pub(super) struct Scan {
     /// this scan.
     pub(super) high: u32,
     pub(super) low: u32,
+    /// The prediction of samples in a lossless scan.
+    pub(super) prediction: Prediction,
 }
 
-/// The quantisation and Huffman tables and the restart interval that apply at the current position in the
-/// file.
+/// The prediction of samples in a lossless scan (T.81 H.1.2).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Prediction {
+    /// The number of the predictor in T.81 table H.1.
+    pub(super) selection: u8,
+    /// The number of low bits of each sample that the scan leaves out (the point transform).
+    pub(super) n_low_bits: u32,
+}
+
+/// The quantisation tables, the tables of the entropy coding and the restart interval that apply at the current
+/// position in the file.
 #[derive(Debug, Clone)]
 pub(super) struct Tables {
     /// The quantisation tables, in natural (row-major) order.
     pub(super) quantisation: [Option<[u16; 64]>; 4],
     pub(super) dc: [Option<Arc<HuffmanTable>>; 4],
     pub(super) ac: [Option<Arc<HuffmanTable>>; 4],
+    pub(super) conditioning: Conditioning,
     /// The number of MCUs between restart markers; 0 if there are no restart markers.
     pub(super) restart_interval: usize,
 }
@@ -84,6 +64,7 @@ impl Tables {
             quantisation: [None; 4],
             dc: [table(&STANDARD_DC[0])?, table(&STANDARD_DC[1])?, None, None],
             ac: [table(&STANDARD_AC[0])?, table(&STANDARD_AC[1])?, None, None],
+            conditioning: Conditioning::default(),
             restart_interval: 0,
         })
     }
@@ -133,45 +114,6 @@ impl Tables {
     }
 }
 
-/// Reads the body of the SOF segment (frame header) that has the given marker.
-pub(super) fn read_frame(marker: u8, body: &[u8]) -> Result<Frame, Error> {
-    let &[precision, h1, h0, w1, w0, n_components, ref rest @ ..] = body else {
-        return Err(Error::Corrupt("the frame header is too short"));
-    };
-    let coding = match marker {
-        0xc0 | 0xc1 => Coding::Sequential,
-        0xc2 => Coding::Progressive,
-        0xc9 | 0xca => return Err(Error::Unsupported("arithmetic coding")),
-        _ => return Err(Error::Unsupported("lossless or hierarchical coding")),
-    };
-    if precision != 8 {
-        return Err(Error::Unsupported("more than 8 bits per sample"));
-    }
-    let (width, height) = (u16::from_be_bytes([w1, w0]).into(), u16::from_be_bytes([h1, h0]).into());
-    if width == 0 || height == 0 {
-        return Err(Error::Corrupt("a side is zero"));
-    }
-    if !matches!(n_components, 1..=4) {
-        return Err(Error::Unsupported("more than four components"));
-    }
-    let entries = rest.as_chunks::<3>().0.iter().take(n_components.into());
-    let components: Vec<Component> = entries
-        .map(|&[id, factors, table]| Component {
-            id,
-            horizontal: factors >> 4,
-            vertical: factors & 15,
-            table,
-        })
-        .collect();
-    if components.len() != usize::from(n_components) {
-        return Err(Error::Corrupt("the frame header is too short"));
-    }
-    if components.iter().any(|c| !matches!(c.horizontal, 1..=4) || !matches!(c.vertical, 1..=4)) {
-        return Err(Error::Corrupt("a sampling factor is not from 1 to 4"));
-    }
-    Ok(Frame { width, height, coding, components })
-}
-
 /// Reads the body of an SOS segment (scan header).
 pub(super) fn read_scan(frame: &Frame, body: &[u8]) -> Result<Scan, Error> {
     const SHORT: Error = Error::Corrupt("a scan header is too short");
@@ -189,19 +131,22 @@ pub(super) fn read_scan(frame: &Frame, body: &[u8]) -> Result<Scan, Error> {
             .ok_or(Error::Corrupt("a scan has a component that the frame has not"))?;
         components.push(ScanComponent { index, dc: usize::from(tables >> 4), ac: usize::from(tables & 15) });
     }
-    if components.is_empty() || components.iter().any(|c| c.dc > 3 || c.ac > 3) {
-        return Err(Error::Corrupt("a scan header makes no sense"));
+    if components.is_empty() {
+        return Err(Error::Corrupt("a scan has no component"));
     }
-    if frame.coding == Coding::Sequential {
-        return Ok(Scan { components, first: 0, last: 63, high: 0, low: 0 });
+    let (high, low) = ((planes >> 4).into(), (planes & 15).into());
+    let prediction = Prediction { selection: first, n_low_bits: low };
+    match frame.coding {
+        Coding::Progressive => {}
+        Coding::Sequential => {
+            return Ok(Scan { components, first: 0, last: 63, high: 0, low: 0, prediction });
+        }
+        Coding::Lossless if (1..=7).contains(&first) && low < u32::from(frame.precision) => {
+            return Ok(Scan { components, first: 0, last: 63, high: 0, low: 0, prediction });
+        }
+        Coding::Lossless => return Err(Error::Corrupt("a lossless scan has no valid prediction")),
     }
-    let scan = Scan {
-        components,
-        first: first.into(),
-        last: last.into(),
-        high: (planes >> 4).into(),
-        low: (planes & 15).into(),
-    };
+    let scan = Scan { components, first: first.into(), last: last.into(), high, low, prediction };
     let is_valid = if scan.first == 0 { scan.last == 0 } else { scan.components.len() == 1 };
     if !is_valid || scan.first > scan.last || scan.last > 63 || scan.low > 13 {
         return Err(Error::Corrupt("a scan of coefficients that do not exist"));
@@ -223,8 +168,9 @@ pub(super) fn next_marker(data: &[u8], mut at: usize) -> Option<(u8, usize)> {
 }
 
 /// Returns the body of the segment whose marker ends at offset `at`, without the length field. Returns `None`
-/// if the file ends before the body does.
+/// if the file ends before the body does. A length that does not even include the length field counts as an
+/// empty body, as in other JPEG libraries.
 pub(super) fn body(data: &[u8], at: usize) -> Option<&[u8]> {
     let length = u16::from_be_bytes(*data.get(at..)?.first_chunk()?);
-    data.get(at + 2..at + usize::from(length))
+    data.get(at + 2..at + usize::from(length.max(2)))
 }

@@ -1,4 +1,4 @@
-//! Decodes progressive scans (T.81 annex G). Each scan contains some of the coefficients; the decoder stores
+//! Decodes progressive scans with Huffman codes (T.81 annex G). Each scan contains some of the coefficients; the decoder stores
 //! the coefficients until the last scan has been read.
 //!
 //! The decoder stores only those coefficients of each block on which the reduced image depends. For every
@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::bits::BitReader;
 use super::coefficients::Coefficients;
+use super::entropy::EntropyReader;
 use super::huffman::HuffmanTable;
 use super::idct::{Group, LANES, Weights, select_transform};
 use super::layout::{ComponentSizes, Layout};
@@ -35,35 +36,45 @@ pub(super) fn decode_dc(
     stores: &mut [Coefficients],
 ) {
     let mut predicted = [0_i32; 4];
-    let block = |bits: &mut BitReader<'_>,
-                 i: usize,
-                 predicted: &mut [i32; 4],
-                 store: &mut Coefficients,
-                 block: usize| {
+    for_each_dc_block(bits, restarts, scan, layout, stores, |bits, i, is_reset, dc| {
+        if is_reset {
+            predicted = [0; 4];
+        }
         if scan.high > 0 {
-            *store.dc(block) |= (bits.take(1) << scan.low) as i16;
+            *dc |= (bits.take(1) << scan.low) as i16;
         } else {
             let table = &tables[i];
             bits.refill_for_one();
             let coded = table.lookup(bits.window());
             predicted[i] = predicted[i].wrapping_add(coded.value(bits.window()));
             bits.consume(coded.total);
-            *store.dc(block) = (predicted[i] << scan.low) as i16;
+            *dc = (predicted[i] << scan.low) as i16;
         }
-    };
+    });
+}
+
+/// Calls `decode` for every DC coefficient of a scan. The arguments are the index of the component in the
+/// scan, whether a restart interval begins with the coefficient, and the coefficient.
+#[inline(always)]
+pub(super) fn for_each_dc_block<R: EntropyReader>(
+    reader: &mut R,
+    restarts: &mut Restarts,
+    scan: &Scan,
+    layout: &Layout,
+    stores: &mut [Coefficients],
+    mut decode: impl FnMut(&mut R, usize, bool, &mut i16),
+) {
     if let [only] = &scan.components[..] {
         let (sizes, store) = (&layout.components[only.index], &mut stores[only.index]);
-        for_each_block(bits, restarts, sizes, store.blocks_per_row, |bits, at, is_reset| {
-            if is_reset {
-                predicted = [0; 4];
-            }
-            block(bits, 0, &mut predicted, store, at);
+        for_each_block(reader, restarts, sizes, store.blocks_per_row, |reader, at, is_reset| {
+            decode(reader, 0, is_reset, store.dc(at));
         });
         return;
     }
     for (y, x) in (0..layout.mcus_high).flat_map(|y| (0..layout.mcus_wide).map(move |x| (y, x))) {
         let index = y * layout.mcus_wide + x;
-        restarts.before_mcu(bits, index, || predicted = [0; 4]);
+        let mut is_reset = false;
+        restarts.before_mcu(reader, index, || is_reset = true);
         if restarts.is_lost() {
             if restarts.is_over() {
                 return;
@@ -74,36 +85,36 @@ pub(super) fn decode_dc(
             let (sizes, store) = (&layout.components[component.index], &mut stores[component.index]);
             for (v, h) in (0..sizes.vertical).flat_map(|v| (0..sizes.horizontal).map(move |h| (v, h))) {
                 let at = (y * sizes.vertical + v) * store.blocks_per_row + x * sizes.horizontal + h;
-                block(bits, i, &mut predicted, store, at);
+                decode(reader, i, std::mem::take(&mut is_reset), store.dc(at));
             }
         }
-        restarts.after_mcu(bits, index);
+        restarts.after_mcu(reader, index);
     }
 }
 
 /// Calls `decode` for every block that contains a part of the image. The arguments are the index of the block
 /// and whether a restart interval begins with the block.
 #[inline(always)]
-fn for_each_block<'a>(
-    bits: &mut BitReader<'a>,
+pub(super) fn for_each_block<R: EntropyReader>(
+    reader: &mut R,
     restarts: &mut Restarts,
     sizes: &ComponentSizes,
     blocks_per_row: usize,
-    mut decode: impl FnMut(&mut BitReader<'a>, usize, bool),
+    mut decode: impl FnMut(&mut R, usize, bool),
 ) {
     for y in 0..sizes.blocks_high {
         for x in 0..sizes.blocks_wide {
             let mut is_reset = false;
             let index = y * sizes.blocks_wide + x;
-            restarts.before_mcu(bits, index, || is_reset = true);
+            restarts.before_mcu(reader, index, || is_reset = true);
             if restarts.is_lost() {
                 if restarts.is_over() {
                     return;
                 }
                 continue;
             }
-            decode(bits, y * blocks_per_row + x, is_reset);
-            restarts.after_mcu(bits, index);
+            decode(reader, y * blocks_per_row + x, is_reset);
+            restarts.after_mcu(reader, index);
         }
     }
 }
@@ -233,9 +244,10 @@ fn refine(bits: &mut BitReader<'_>, nonzero: u64, unit: i16, kept: u64, slots: &
             if read >> (n - 1 - rank) & 1 != 0 {
                 let coef = &mut coefs[usize::from(slots[k as usize])];
                 // In valid data, the bit that a scan refines is still zero. In corrupt data, it can already
-                // be set; then the coefficient is not changed.
+                // be set; then the coefficient is not changed. Corrupt data can also have a coefficient of
+                // -32768, which has no bit to refine.
                 if *coef & unit == 0 {
-                    *coef += if *coef < 0 { -unit } else { unit };
+                    *coef = coef.saturating_add(if *coef < 0 { -unit } else { unit });
                 }
             }
         }
@@ -254,7 +266,7 @@ pub(super) fn write_image(
         components().map(|sizes| Samples::new(sizes, layout.mcus_wide, 1)).collect();
     let weights = components()
         .zip(quantisation)
-        .map(|(sizes, table)| Weights::new(table, sizes.block_width, sizes.block_height));
+        .map(|(sizes, table)| Weights::new(table, sizes.block_width, sizes.block_height, layout.precision));
     let weights: Vec<Weights> = weights.collect();
     let mut group = Group::EMPTY;
     for y in 0..layout.mcus_high {

@@ -1,7 +1,7 @@
 //! Handles restart markers (T.81 F.2.2.5). After each restart marker, the predictions of coefficients are
 //! reset. Therefore, after damaged data, decoding can continue correctly at the next restart marker.
 
-use super::bits::BitReader;
+use super::entropy::EntropyReader;
 use super::markers::next_marker;
 
 /// Counts the MCUs of a scan and handles the restart markers between them.
@@ -63,31 +63,31 @@ impl Restarts {
     /// If a restart marker is due before the MCU with the number `index`, skips the marker and calls the
     /// function `reset` to reset the predictions.
     #[inline(always)]
-    pub(super) fn before_mcu(&mut self, bits: &mut BitReader<'_>, index: usize, reset: impl FnOnce()) {
+    pub(super) fn before_mcu(&mut self, reader: &mut impl EntropyReader, index: usize, reset: impl FnOnce()) {
         if self.interval != 0 {
             if self.n_left == 0 {
-                self.pass_marker(bits, index);
+                self.pass_marker(reader, index);
                 reset();
             }
             self.n_left -= 1;
         }
     }
 
-    /// Marks the restart interval as lost if the MCU with the number `index` consumed more bits than the
+    /// Marks the restart interval as lost if the MCU with the number `index` needed more data than the
     /// restart interval has.
     #[inline(always)]
-    pub(super) fn after_mcu(&mut self, bits: &BitReader<'_>, index: usize) {
-        if bits.exhausted() {
-            self.lose(bits, index);
+    pub(super) fn after_mcu(&mut self, reader: &impl EntropyReader, index: usize) {
+        if reader.exhausted() {
+            self.lose(reader, index);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn lose(&mut self, bits: &BitReader<'_>, index: usize) {
+    fn lose(&mut self, reader: &impl EntropyReader, index: usize) {
         self.lost = true;
         self.damaged = true;
-        if bits.ends_with_file() {
+        if reader.ends_with_file() {
             self.n_before_cut.get_or_insert(index);
         }
     }
@@ -98,7 +98,7 @@ impl Restarts {
     /// number is skipped.
     #[cold]
     #[inline(never)]
-    fn pass_marker(&mut self, bits: &mut BitReader<'_>, index: usize) {
+    fn pass_marker(&mut self, reader: &mut impl EntropyReader, index: usize) {
         self.n_left = self.interval;
         let due = self.number;
         self.number = (due + 1) % 8;
@@ -107,27 +107,27 @@ impl Restarts {
             self.lost = true;
             return;
         }
-        let mut at = bits.position();
-        while let Some((marker, end)) = next_marker(bits.data(), at) {
+        let mut at = reader.position();
+        while let Some((marker, end)) = next_marker(reader.data(), at) {
             let ahead = match marker {
                 0xd0..=0xd7 => (marker - 0xd0).wrapping_sub(due) % 8,
                 0x01..0xc0 => 7,
                 _ => 1,
             };
             match ahead {
-                0 => return bits.restart(end),
+                0 => return reader.restart(end),
                 1 | 2 => {
                     self.lost = true;
                     self.over = !matches!(marker, 0xd0..=0xd7);
                     self.damaged = true;
-                    return bits.restart(end - 2);
+                    return reader.restart(end - 2);
                 }
                 3..=5 => {
                     // The number of the next marker differs so much from the due number that it is unknown
                     // whether an interval is missing. The decoder treats this marker as the marker that is
                     // due.
                     self.damaged = true;
-                    return bits.restart(end);
+                    return reader.restart(end);
                 }
                 _ => at = end,
             }
@@ -135,6 +135,6 @@ impl Restarts {
         }
         (self.lost, self.over, self.damaged) = (true, true, true);
         self.n_before_cut.get_or_insert(index);
-        bits.restart(bits.data().len());
+        reader.restart(reader.data().len());
     }
 }

@@ -1,19 +1,14 @@
-//! Decodes the segments after the frame header, which contain tables and scans, and keeps the intermediate
+//! Reads the segments after the frame header, which contain tables and scans, and keeps the intermediate
 //! results between scans.
 
-use std::sync::Arc;
-
-use super::bits::BitReader;
 use super::coefficients::{self, Coefficients};
-use super::huffman::HuffmanTable;
+use super::frame::{Coding, Frame};
 use super::layout::Layout;
-use super::markers::{self, Coding, Frame, Scan, Tables};
+use super::markers::{self, Scan, Tables};
 use super::pixel_writer::PixelWriter;
 use super::progressive;
 use super::received::Received;
-use super::restart::Restarts;
 use super::samples::Samples;
-use super::sequential::{self, BlockDecoder, ComponentDecoder};
 use crate::Error;
 
 /// The result of decoding the scans that were read so far.
@@ -65,9 +60,8 @@ impl SegmentDecoder<'_> {
             at = end + 2 + body.len();
             match marker {
                 0xc4 => self.tables.read_huffman(body)?,
-                0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
-                    return Err(Error::Corrupt("a second frame"));
-                }
+                0xcc => self.tables.conditioning.read(body)?,
+                _ if Frame::is_header(marker) => return Err(Error::Corrupt("a second frame")),
                 0xdb => self.tables.read_quantisation(body)?,
                 0xdd => self.tables.read_restart_interval(body),
                 0xda if n_scans == max_scans => {
@@ -133,131 +127,6 @@ impl SegmentDecoder<'_> {
         is_needed.into_iter()
     }
 
-    /// Decodes a scan whose data begins at offset `at`. Returns an offset at or before the marker after the
-    /// scan.
-    fn decode_scan(&mut self, scan: &Scan, at: usize, writer: &mut PixelWriter<'_>) -> Result<usize, Error> {
-        for component in &scan.components {
-            let table = usize::from(self.frame.components[component.index].table);
-            let captured = &mut self.quantisation[component.index];
-            *captured = captured.or(self.tables.quantisation.get(table).copied().flatten());
-            if captured.is_none() {
-                return Err(Error::Corrupt("a quantisation table is missing"));
-            }
-        }
-        let mut bits = BitReader::new(self.data, at);
-        let mut restarts = Restarts::new(self.tables.restart_interval);
-        match self.frame.coding {
-            Coding::Sequential => self.decode_sequential(scan, &mut bits, &mut restarts, writer)?,
-            Coding::Progressive => self.decode_progressive(scan, &mut bits, &mut restarts)?,
-        }
-        self.damaged |= restarts.damaged();
-        self.is_cut_off |= restarts.n_before_cut().is_some();
-        let n_mcus = self.n_mcus(scan);
-        let n_delivered = restarts.n_before_cut().unwrap_or(n_mcus);
-        self.received.add(scan, n_delivered as f64 / n_mcus.max(1) as f64);
-        Ok(bits.position())
-    }
-
-    /// Returns the number of MCUs of a scan.
-    fn n_mcus(&self, scan: &Scan) -> usize {
-        let (wide, high) = self.mcus(scan);
-        wide * high
-    }
-
-    /// Returns how many MCUs a scan has horizontally and vertically. If a scan has a single component, an MCU
-    /// is one block.
-    fn mcus(&self, scan: &Scan) -> (usize, usize) {
-        if let [only] = &scan.components[..] {
-            let sizes = &self.layout.components[only.index];
-            (sizes.blocks_wide, sizes.blocks_high)
-        } else {
-            (self.layout.mcus_wide, self.layout.mcus_high)
-        }
-    }
-
-    fn decode_sequential(
-        &mut self,
-        scan: &Scan,
-        bits: &mut BitReader<'_>,
-        restarts: &mut Restarts,
-        writer: &mut PixelWriter<'_>,
-    ) -> Result<(), Error> {
-        let layout = self.layout;
-        let is_only_component = scan.components.len() == 1;
-        let mut decoders = Vec::new();
-        for (component, quantisation) in scan.components.iter().zip(self.quantisation_tables(scan)) {
-            let sizes = &layout.components[component.index];
-            let dc = required_table(&self.tables.dc, component.dc)?;
-            let ac = required_table(&self.tables.ac, component.ac)?;
-            decoders.push(ComponentDecoder::new(
-                BlockDecoder::new(dc, ac, sizes),
-                &quantisation,
-                sizes,
-                is_only_component,
-            ));
-        }
-        let mcus = self.mcus(scan);
-        let new_samples = |n_mcus: usize| -> Vec<Samples> {
-            layout.components.iter().map(|sizes| Samples::new(sizes, layout.mcus_wide, n_mcus)).collect()
-        };
-        let in_order = scan.components.iter().map(|component| component.index).eq(0..layout.components.len());
-        if in_order && matches!(self.decoded, Decoded::Nothing) {
-            sequential::decode_scan(bits, restarts, &mut decoders, mcus, &mut new_samples(1), Some(writer));
-            self.decoded = Decoded::Pixels;
-            return Ok(());
-        }
-        if matches!(self.decoded, Decoded::Nothing) {
-            self.decoded = Decoded::Samples(new_samples(layout.mcus_high));
-        }
-        let Decoded::Samples(all) = &mut self.decoded else { return Ok(()) };
-        let mut samples: Vec<Samples> =
-            scan.components.iter().map(|component| std::mem::take(&mut all[component.index])).collect();
-        sequential::decode_scan(bits, restarts, &mut decoders, mcus, &mut samples, None);
-        for (component, samples) in scan.components.iter().zip(samples) {
-            all[component.index] = samples;
-        }
-        Ok(())
-    }
-
-    fn decode_progressive(
-        &mut self,
-        scan: &Scan,
-        bits: &mut BitReader<'_>,
-        restarts: &mut Restarts,
-    ) -> Result<(), Error> {
-        let layout = self.layout;
-        if matches!(self.decoded, Decoded::Nothing) {
-            let stores = layout.components.iter().map(|sizes| Coefficients::new(sizes, layout)).collect();
-            self.decoded = Decoded::Coefficients(stores);
-        }
-        let Decoded::Coefficients(stores) = &mut self.decoded else { return Ok(()) };
-        if scan.first == 0 {
-            let mut tables = Vec::new();
-            if scan.high == 0 {
-                for component in &scan.components {
-                    tables.push(required_table(&self.tables.dc, component.dc)?);
-                }
-            }
-            progressive::decode_dc(bits, restarts, scan, &tables, layout, stores);
-            return Ok(());
-        }
-        let component = scan.components[0];
-        let table = required_table(&self.tables.ac, component.ac)?;
-        let (sizes, store) = (&layout.components[component.index], &mut stores[component.index]);
-        if scan.high == 0 {
-            progressive::decode_ac_first(bits, restarts, scan, &table, sizes, store);
-        } else {
-            progressive::decode_ac_refine(bits, restarts, scan, &table, sizes, store);
-        }
-        Ok(())
-    }
-
-    /// Returns the quantisation tables of the components of a scan.
-    fn quantisation_tables(&self, scan: &Scan) -> Vec<[u16; 64]> {
-        let captured = |index: usize| self.quantisation[index].unwrap_or([1; 64]);
-        scan.components.iter().map(|component| captured(component.index)).collect()
-    }
-
     /// Writes the pixels that no scan has written yet.
     pub(super) fn write_remaining_pixels(&mut self, writer: &mut PixelWriter<'_>) {
         match &self.decoded {
@@ -271,12 +140,4 @@ impl SegmentDecoder<'_> {
             }
         }
     }
-}
-
-/// Returns the Huffman table with this number. Fails if the file does not define the table.
-fn required_table(
-    tables: &[Option<Arc<HuffmanTable>>; 4],
-    number: usize,
-) -> Result<Arc<HuffmanTable>, Error> {
-    tables[number].clone().ok_or(Error::Corrupt("a Huffman table is missing"))
 }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::bits::BitReader;
+use super::entropy::EntropyReader;
 use super::huffman::HuffmanTable;
 use super::idct::{Group, LANES, Transform, Weights, select_transform};
 use super::layout::ComponentSizes;
@@ -13,8 +14,18 @@ use super::restart::Restarts;
 use super::samples::Samples;
 use crate::tables::{is_low_frequency, natural_index};
 
-/// The decoder of the blocks of one component.
-pub(super) struct BlockDecoder {
+/// A decoder of the blocks of one component. `R` is the reader of the entropy-coded data.
+pub(super) trait DecodeBlock<R> {
+    /// Decodes a block into one lane of a group of blocks. All coefficients of the lane that the inverse
+    /// transform reads must be zero before the call.
+    fn decode_block(&mut self, reader: &mut R, group: &mut Group, lane: usize);
+
+    /// Resets the predictions at the start of a restart interval.
+    fn reset(&mut self);
+}
+
+/// The decoder of the blocks of one component whose coefficients have Huffman codes.
+pub(super) struct HuffmanBlocks {
     dc: Arc<HuffmanTable>,
     ac: Arc<HuffmanTable>,
     /// The last coefficient, in zigzag order, on which the samples of the reduced block depend.
@@ -23,7 +34,7 @@ pub(super) struct BlockDecoder {
     predicted: i32,
 }
 
-impl BlockDecoder {
+impl HuffmanBlocks {
     pub(super) fn new(dc: Arc<HuffmanTable>, mut ac: Arc<HuffmanTable>, sizes: &ComponentSizes) -> Self {
         let last_needed = last_needed(sizes.block_width, sizes.block_height);
         if last_needed < 63 && sizes.blocks_wide * sizes.blocks_high > 2000 {
@@ -31,9 +42,9 @@ impl BlockDecoder {
         }
         Self { dc, ac, last_needed, predicted: 0 }
     }
+}
 
-    /// Decodes a block into one lane of a group of blocks. All coefficients of the lane must be zero before
-    /// the call.
+impl DecodeBlock<BitReader<'_>> for HuffmanBlocks {
     #[inline(always)]
     fn decode_block(&mut self, bits: &mut BitReader<'_>, group: &mut Group, lane: usize) {
         let lane = lane % LANES;
@@ -75,6 +86,11 @@ impl BlockDecoder {
             }
         }
     }
+
+    #[inline(always)]
+    fn reset(&mut self) {
+        self.predicted = 0;
+    }
 }
 
 /// Returns the last coefficient, in zigzag order, among the `block_width` × `block_height` lowest
@@ -91,8 +107,8 @@ fn clear_coefficients(group: &mut Group, sizes: &ComponentSizes) {
 }
 
 /// The decoder of one component of a scan.
-pub(super) struct ComponentDecoder {
-    block_decoder: BlockDecoder,
+pub(super) struct ComponentDecoder<B> {
+    block_decoder: B,
     transform: Transform,
     weights: Weights,
     sizes: ComponentSizes,
@@ -101,12 +117,12 @@ pub(super) struct ComponentDecoder {
     groups: Vec<Group>,
 }
 
-impl ComponentDecoder {
+impl<B> ComponentDecoder<B> {
     /// Creates the decoder of one component. If a scan has a single component, an MCU is one block, even if
     /// the component has larger sampling factors (T.81 A.2.2).
     pub(super) fn new(
-        block_decoder: BlockDecoder,
-        quantisation: &[u16; 64],
+        block_decoder: B,
+        weights: Weights,
         sizes: &ComponentSizes,
         is_only_component: bool,
     ) -> Self {
@@ -117,7 +133,7 @@ impl ComponentDecoder {
         Self {
             block_decoder,
             transform: select_transform(sizes.block_width, sizes.block_height),
-            weights: Weights::new(quantisation, sizes.block_width, sizes.block_height),
+            weights,
             groups: vec![Group::EMPTY; sizes.horizontal * sizes.vertical],
             sizes,
         }
@@ -125,11 +141,14 @@ impl ComponentDecoder {
 
     /// Decodes the blocks of one MCU of the current eight MCUs. `mcu` is the index of the MCU, 0–7.
     #[inline(always)]
-    fn decode_mcu(&mut self, bits: &mut BitReader<'_>, mcu: usize) {
+    fn decode_mcu<R>(&mut self, reader: &mut R, mcu: usize)
+    where
+        B: DecodeBlock<R>,
+    {
         let n_wide = self.sizes.horizontal;
         for groups in self.groups.chunks_exact_mut(n_wide) {
             for at in mcu * n_wide..(mcu + 1) * n_wide {
-                self.block_decoder.decode_block(bits, &mut groups[at / LANES], at % LANES);
+                self.block_decoder.decode_block(reader, &mut groups[at / LANES], at % LANES);
             }
         }
     }
@@ -150,10 +169,10 @@ impl ComponentDecoder {
 /// Decodes a scan. `samples` has one element for each component of the scan. If `writer` is `Some`, each
 /// element holds one row of MCUs, whose pixels are written before the next row is decoded. If `writer` is
 /// `None`, each element holds the whole component.
-pub(super) fn decode_scan(
-    bits: &mut BitReader<'_>,
+pub(super) fn decode_scan<R: EntropyReader, B: DecodeBlock<R>>(
+    reader: &mut R,
     restarts: &mut Restarts,
-    decoders: &mut [ComponentDecoder],
+    decoders: &mut [ComponentDecoder<B>],
     (mcus_wide, mcus_high): (usize, usize),
     samples: &mut [Samples],
     mut writer: Option<&mut PixelWriter<'_>>,
@@ -165,12 +184,12 @@ pub(super) fn decode_scan(
         for x in (0..mcus_wide).step_by(LANES) {
             for mcu in 0..LANES.min(mcus_wide - x) {
                 let index = y * mcus_wide + x + mcu;
-                restarts.before_mcu(bits, index, || {
-                    decoders.iter_mut().for_each(|decoder| decoder.block_decoder.predicted = 0);
+                restarts.before_mcu(reader, index, || {
+                    decoders.iter_mut().for_each(|decoder| decoder.block_decoder.reset());
                 });
                 if !restarts.is_lost() {
-                    decoders.iter_mut().for_each(|decoder| decoder.decode_mcu(bits, mcu));
-                    restarts.after_mcu(bits, index);
+                    decoders.iter_mut().for_each(|decoder| decoder.decode_mcu(reader, mcu));
+                    restarts.after_mcu(reader, index);
                 }
             }
             for (decoder, samples) in decoders.iter_mut().zip(&mut *samples) {

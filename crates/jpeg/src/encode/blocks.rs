@@ -1,7 +1,8 @@
 //! Splits an image into blocks and computes the quantised coefficients of each component.
 
 use super::colour;
-use super::fdct::{Weights, transform_block};
+use super::fdct::{Weights, round_to_i16, transform_block};
+use super::trellis::{Nodes, Trellis};
 use crate::simd::multiversion;
 use crate::tables::natural_index;
 
@@ -10,6 +11,21 @@ use crate::tables::natural_index;
 pub(super) struct Block {
     pub(super) coefs: [i16; 64],
     pub(super) nonzero: u64,
+}
+
+/// How the coefficients of a component are quantised.
+#[derive(Debug)]
+pub(super) struct Quantiser {
+    weights: Weights,
+    /// `None` if coefficients are only rounded.
+    trellis: Option<Trellis>,
+}
+
+impl Quantiser {
+    /// Creates the quantiser for a quantisation table in natural (row-major) order.
+    pub(super) fn new(table: &[u8; 64], trellis: Option<Trellis>) -> Self {
+        Self { weights: Weights::new(table), trellis }
+    }
 }
 
 /// All blocks of a component.
@@ -44,19 +60,27 @@ impl ComponentBlocks {
 multiversion! {
     /// Computes the coefficients of one row of blocks and appends the blocks to `to`. `samples` begins with
     /// the first sample row of these blocks.
-    fn push_row(to: &mut ComponentBlocks, samples: &[u8], stride: usize, weights: &Weights) = push_row_impl
+    fn push_row(to: &mut ComponentBlocks, samples: &[u8], stride: usize, quantiser: &Quantiser) = push_row_impl
 }
 
 #[inline(always)]
-fn push_row_impl(to: &mut ComponentBlocks, samples: &[u8], stride: usize, weights: &Weights) {
+fn push_row_impl(to: &mut ComponentBlocks, samples: &[u8], stride: usize, quantiser: &Quantiser) {
     const COLUMNWISE: [u8; 64] = columnwise_indices();
+    let mut nodes = Nodes::default();
     for x in 0..to.blocks_per_row {
-        let columns = transform_block(&samples[x * 8..], stride, weights);
-        let columns = columns.as_flattened();
+        let values = transform_block(&samples[x * 8..], stride, &quantiser.weights);
+        let values = values.as_flattened();
+        let mut rounded = [0; 64];
+        for (rounded, &value) in rounded.iter_mut().zip(values) {
+            *rounded = round_to_i16(value);
+        }
         let mut block = Block { coefs: [0; 64], nonzero: 0 };
         for (k, coef) in block.coefs.iter_mut().enumerate() {
-            *coef = columns[usize::from(COLUMNWISE[k] & 63)];
+            *coef = rounded[usize::from(COLUMNWISE[k] & 63)];
             block.nonzero |= u64::from(*coef != 0) << k;
+        }
+        if let Some(trellis) = &quantiser.trellis {
+            trellis.optimise(&mut block, |k| values[usize::from(COLUMNWISE[k & 63] & 63)], &mut nodes);
         }
         to.blocks.push(block);
     }
@@ -97,58 +121,71 @@ impl Band {
     }
 }
 
-/// Computes the blocks of a gray image.
-pub(super) fn gray(pixels: &[u8], width: usize, height: usize, table: &[u8; 64]) -> ComponentBlocks {
-    let mut blocks = ComponentBlocks::new(width, height, 1, 1);
-    let weights = Weights::new(table);
-    let mut band = Band::new(blocks.blocks_per_row * 8, 8);
-    for top in (0..height).step_by(8) {
-        for y in 0..8 {
-            let at = (top + y).min(height - 1) * width;
-            band.row(y)[..width].copy_from_slice(&pixels[at..at + width]);
-            band.extend(y, width);
-        }
-        push_row(&mut blocks, &band.rows, band.stride, &weights);
-    }
-    blocks
+/// The picture that is encoded.
+#[derive(Debug)]
+pub(super) struct Picture<'a> {
+    /// Rows without padding, with one byte per pixel (gray) or three (red, green, blue).
+    pub(super) pixels: &'a [u8],
+    pub(super) width: usize,
+    pub(super) height: usize,
+    pub(super) n_channels: usize,
+    /// Whether chroma keeps its full resolution.
+    pub(super) full_chroma: bool,
 }
 
-/// Computes the blocks of the three components of a colour image.
-pub(super) fn luma_chroma(
-    pixels: &[u8],
-    width: usize,
-    height: usize,
-    full_chroma: bool,
-    tables: &[[u8; 64]; 2],
-) -> Vec<ComponentBlocks> {
-    let factor = if full_chroma { 1 } else { 2 };
-    let weights = tables.each_ref().map(Weights::new);
-    let [mut luma, mut cb, mut cr] =
-        [factor, 1, 1].map(|own| ComponentBlocks::new(width, height, own, factor));
-    let mut y_band = Band::new(luma.blocks_per_row * 8, 8 * factor);
-    let [mut cb_band, mut cr_band] = [(); 2].map(|()| Band::new(cb.blocks_per_row * 8, 8));
-    let row = |y: usize| &pixels[y.min(height - 1) * width * 3..][..width * 3];
-    for top in (0..height).step_by(8 * factor) {
-        for y in 0..8 * factor {
-            colour::luma(row(top + y), y_band.row(y));
-            y_band.extend(y, width);
-        }
-        for y in 0..8 {
-            let (to_cb, to_cr) = (cb_band.row(y), cr_band.row(y));
-            if full_chroma {
-                colour::chroma(row(top + y), to_cb, to_cr);
-            } else {
-                let (above, below) = (row(top + 2 * y), row(top + 2 * y + 1));
-                colour::halved_chroma(above, below, to_cb, to_cr);
-            }
-            cb_band.extend(y, width.div_ceil(factor));
-            cr_band.extend(y, width.div_ceil(factor));
-        }
-        for rows in y_band.rows.chunks_exact(y_band.stride * 8) {
-            push_row(&mut luma, rows, y_band.stride, &weights[0]);
-        }
-        push_row(&mut cb, &cb_band.rows, cb_band.stride, &weights[1]);
-        push_row(&mut cr, &cr_band.rows, cr_band.stride, &weights[1]);
+impl Picture<'_> {
+    /// Computes the blocks of all components. `quantisers` are for luma and for chroma.
+    pub(super) fn components(&self, quantisers: &[Quantiser; 2]) -> Vec<ComponentBlocks> {
+        if self.n_channels == 1 { vec![self.gray(&quantisers[0])] } else { self.luma_chroma(quantisers) }
     }
-    vec![luma, cb, cr]
+
+    /// Returns a row of pixels. Rows below the picture are equal to its last row.
+    fn row(&self, y: usize) -> &[u8] {
+        let stride = self.width * self.n_channels;
+        &self.pixels[y.min(self.height - 1) * stride..][..stride]
+    }
+
+    fn gray(&self, quantiser: &Quantiser) -> ComponentBlocks {
+        let mut blocks = ComponentBlocks::new(self.width, self.height, 1, 1);
+        let mut band = Band::new(blocks.blocks_per_row * 8, 8);
+        for top in (0..self.height).step_by(8) {
+            for y in 0..8 {
+                band.row(y)[..self.width].copy_from_slice(self.row(top + y));
+                band.extend(y, self.width);
+            }
+            push_row(&mut blocks, &band.rows, band.stride, quantiser);
+        }
+        blocks
+    }
+
+    fn luma_chroma(&self, quantisers: &[Quantiser; 2]) -> Vec<ComponentBlocks> {
+        let factor = if self.full_chroma { 1 } else { 2 };
+        let [mut luma, mut cb, mut cr] =
+            [factor, 1, 1].map(|own| ComponentBlocks::new(self.width, self.height, own, factor));
+        let mut y_band = Band::new(luma.blocks_per_row * 8, 8 * factor);
+        let [mut cb_band, mut cr_band] = [(); 2].map(|()| Band::new(cb.blocks_per_row * 8, 8));
+        for top in (0..self.height).step_by(8 * factor) {
+            for y in 0..8 * factor {
+                colour::luma(self.row(top + y), y_band.row(y));
+                y_band.extend(y, self.width);
+            }
+            for y in 0..8 {
+                let (to_cb, to_cr) = (cb_band.row(y), cr_band.row(y));
+                if self.full_chroma {
+                    colour::chroma(self.row(top + y), to_cb, to_cr);
+                } else {
+                    let (above, below) = (self.row(top + 2 * y), self.row(top + 2 * y + 1));
+                    colour::halved_chroma(above, below, to_cb, to_cr);
+                }
+                cb_band.extend(y, self.width.div_ceil(factor));
+                cr_band.extend(y, self.width.div_ceil(factor));
+            }
+            for rows in y_band.rows.chunks_exact(y_band.stride * 8) {
+                push_row(&mut luma, rows, y_band.stride, &quantisers[0]);
+            }
+            push_row(&mut cb, &cb_band.rows, cb_band.stride, &quantisers[1]);
+            push_row(&mut cr, &cr_band.rows, cr_band.stride, &quantisers[1]);
+        }
+        vec![luma, cb, cr]
+    }
 }

@@ -4,7 +4,7 @@ use super::blocks::{Block, ComponentBlocks};
 use super::tokens::{TableId, Tokens};
 
 /// One scan of a file.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Scan {
     pub(super) components: &'static [usize],
     /// The first and last coefficient of the scan, in zigzag order.
@@ -17,51 +17,35 @@ pub(super) struct Scan {
     pub(super) low: u32,
 }
 
-/// Returns the scans of a file in the order in which they are written.
-#[derive(Debug)]
-pub(super) struct ScanScript(&'static [Scan]);
-
-const fn scan(components: &'static [usize], (first, last): (usize, usize), (high, low): (u32, u32)) -> Scan {
+/// Creates a scan of the coefficients `first` to `last` with the bit positions `high` and `low`.
+pub(super) const fn scan(
+    components: &'static [usize],
+    (first, last): (usize, usize),
+    (high, low): (u32, u32),
+) -> Scan {
     Scan { components, first, last, high, low }
 }
 
-const BASELINE_GRAY: &[Scan] = &[scan(&[0], (0, 63), (0, 0))];
-const BASELINE: &[Scan] = &[scan(&[0, 1, 2], (0, 63), (0, 0))];
+/// Returns the only scan of a baseline file.
+pub(super) fn baseline(n_components: usize) -> Vec<Scan> {
+    vec![scan(all_components(n_components), (0, 63), (0, 0))]
+}
 
-/// The scans have the same order as in the IJG library: scans with the most visible detail come first.
-const PROGRESSIVE_GRAY: &[Scan] = &[
-    scan(&[0], (0, 0), (0, 1)),
-    scan(&[0], (1, 5), (0, 2)),
-    scan(&[0], (6, 63), (0, 2)),
-    scan(&[0], (1, 63), (2, 1)),
-    scan(&[0], (0, 0), (1, 0)),
-    scan(&[0], (1, 63), (1, 0)),
-];
-const PROGRESSIVE: &[Scan] = &[
-    scan(&[0, 1, 2], (0, 0), (0, 1)),
-    scan(&[0], (1, 5), (0, 2)),
-    scan(&[2], (1, 63), (0, 1)),
-    scan(&[1], (1, 63), (0, 1)),
-    scan(&[0], (6, 63), (0, 2)),
-    scan(&[0], (1, 63), (2, 1)),
-    scan(&[0, 1, 2], (0, 0), (1, 0)),
-    scan(&[2], (1, 63), (1, 0)),
-    scan(&[1], (1, 63), (1, 0)),
-    scan(&[0], (1, 63), (1, 0)),
-];
+/// Returns the numbers of all components of a file.
+pub(super) fn all_components(n_components: usize) -> &'static [usize] {
+    if n_components == 1 { &[0] } else { &[0, 1, 2] }
+}
 
-impl ScanScript {
-    pub(super) fn baseline(n_components: usize) -> Self {
-        Self(if n_components == 1 { BASELINE_GRAY } else { BASELINE })
+/// Returns scans of a progressive file that suit most photographs, in the order in which they are written: scans
+/// with the most visible detail come first. Only luma has a refinement scan, because chroma has so few bits that
+/// a second scan costs more than it saves.
+pub(super) fn progressive(n_components: usize) -> Vec<Scan> {
+    let mut scans = vec![scan(all_components(n_components), (0, 0), (0, 0)), scan(&[0], (1, 5), (0, 1))];
+    if n_components > 1 {
+        scans.extend([scan(&[2], (1, 63), (0, 0)), scan(&[1], (1, 63), (0, 0))]);
     }
-
-    pub(super) fn progressive(n_components: usize) -> Self {
-        Self(if n_components == 1 { PROGRESSIVE_GRAY } else { PROGRESSIVE })
-    }
-
-    pub(super) fn scans(&self) -> &'static [Scan] {
-        self.0
-    }
+    scans.extend([scan(&[0], (6, 63), (0, 1)), scan(&[0], (1, 63), (1, 0))]);
+    scans
 }
 
 /// Returns the number of bits that are needed for a magnitude.

@@ -27,6 +27,9 @@ pub(super) type Tables = [Option<HuffmanTable>; 4];
 /// The value in the field for the table index that marks a token with bits but without a symbol.
 const RAW: u32 = 4;
 
+/// The bytes of the header of a scan of one component, and of the marker and the length of its Huffman tables.
+const SCAN_HEADER_BYTES: usize = 14;
+
 /// A list of tokens, and the frequencies of their symbols. A token has 32 bits, from the most significant
 /// bit: 3 bits for the table index or [`RAW`], 8 for the symbol, 5 for the number of bits after the symbol,
 /// and 16 for these bits.
@@ -68,6 +71,24 @@ impl Tokens {
     /// Computes the optimal Huffman tables for the symbols of the list.
     pub(super) fn tables(&self) -> Tables {
         self.frequencies.each_ref().map(HuffmanTable::new)
+    }
+
+    /// Returns the number of bytes of a scan of these tokens: the segments of the Huffman tables and of the scan
+    /// header, and the entropy-coded data without stuffed bytes.
+    pub(super) fn n_bytes(&self) -> usize {
+        let mut n_bits: usize = self.list.iter().map(|token| (token >> 16 & 31) as usize).sum();
+        let mut n_bytes = SCAN_HEADER_BYTES;
+        for (table, frequencies) in self.tables().iter().zip(&self.frequencies) {
+            if let Some(table) = table {
+                n_bytes += 17 + table.symbols.len();
+                let of_symbol = |&symbol: &u8| {
+                    let symbol = usize::from(symbol);
+                    usize::from(table.codes[symbol].1) * frequencies[symbol] as usize
+                };
+                n_bits += table.symbols.iter().map(of_symbol).sum::<usize>();
+            }
+        }
+        n_bytes + n_bits.div_ceil(8)
     }
 
     /// Calls `put` for each token. The arguments are the bits of the token, with the Huffman code of its

@@ -2,10 +2,13 @@
 //! never panics. The time that it takes is limited by the size of the file.
 
 use jpeg_encoder::SamplingFactor;
-use pixaven_jpeg::{Colour, Decoder, Scale};
+use pixaven_jpeg::{Colour, Decoder, Effort, Options, Scale};
 use proptest::prelude::*;
 
 use crate::helpers::{decoded, peer_encoded, photo};
+
+const PROGRESSIVE: Options =
+    Options { quality: 70, full_chroma: false, progressive: true, effort: Effort::Normal };
 
 /// Decodes a file. Returns `None` if decoding fails, or if the image has more than 2²⁰ pixels.
 fn try_decode(file: &[u8], scale: Scale) -> Option<Vec<u8>> {
@@ -30,13 +33,7 @@ fn sample_files() -> Vec<Vec<u8>> {
         peer_encoded(&pixels, size, SamplingFactor::F_4_1, |e| e.set_progressive(true)),
         peer_encoded(&pixels, size, SamplingFactor::F_1_2, |e| e.set_restart_interval(2)),
         peer_encoded(&cmyk, size, SamplingFactor::F_1_1, |_| {}),
-        pixaven_jpeg::encode(
-            &pixels,
-            size.0,
-            size.1,
-            pixaven_jpeg::Options { quality: 70, full_chroma: false, progressive: true },
-        )
-        .unwrap(),
+        pixaven_jpeg::encode(&pixels, size.0, size.1, PROGRESSIVE).unwrap(),
     ]
 }
 
@@ -86,8 +83,7 @@ fn jpeg_with_a_missing_restart_interval_keeps_correct_pixels_in_all_other_restar
 
 #[test]
 fn jpeg_decoder_stops_at_the_limit_of_scans_and_reports_damage_if_the_file_has_more_scans() {
-    let options = pixaven_jpeg::Options { quality: 70, full_chroma: false, progressive: true };
-    let file = pixaven_jpeg::encode(&photo(64, 64), 64, 64, options).unwrap();
+    let file = pixaven_jpeg::encode(&photo(64, 64), 64, 64, PROGRESSIVE).unwrap();
     let decode = |max_scans| {
         let mut pixels = vec![0; 64 * 64 * 3];
         let decoder = Decoder::new(&file).unwrap();
@@ -192,8 +188,7 @@ fn missing_share_reported_for_a_truncated_jpeg_is_equal_at_every_decoding_scale(
 
 #[test]
 fn missing_share_reported_for_a_truncated_progressive_jpeg_falls_with_every_complete_scan() {
-    let options = pixaven_jpeg::Options { quality: 70, full_chroma: false, progressive: true };
-    let file = pixaven_jpeg::encode(&photo(64, 64), 64, 64, options).unwrap();
+    let file = pixaven_jpeg::encode(&photo(64, 64), 64, 64, PROGRESSIVE).unwrap();
     let scans = (0..file.len() - 1).filter(|&i| file[i..i + 2] == [0xff, 0xda]);
     let shares: Vec<u16> = scans.skip(1).map(|end| missing_permille(&file[..end], Scale::FULL)).collect();
     assert!(shares.len() > 3 && shares.is_sorted_by(|a, b| a > b), "{shares:?}");

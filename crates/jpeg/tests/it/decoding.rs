@@ -84,10 +84,19 @@ fn error_for_an_unsupported_jpeg_coding_process_names_the_process() {
         change(&mut changed);
         Decoder::new(&changed).map(|_| ()).unwrap_err()
     };
-    let lossless = refused(&|file| file[frame + 1] = 0xc3);
-    assert_eq!(lossless, Error::Unsupported("lossless or hierarchical coding"));
-    let deep = refused(&|file| file[frame + 4] = 12);
-    assert_eq!(deep, Error::Unsupported("more than 8 bits per sample"));
+    for (marker, name) in [
+        (0xc5, "hierarchical coding"),
+        (0xcf, "hierarchical coding"),
+        (0xde, "hierarchical coding"),
+        (0xcb, "lossless coding with arithmetic codes (SOF11)"),
+        (0xf7, "JPEG-LS (SOF55)"),
+    ] {
+        assert_eq!(refused(&|file| file[frame + 1] = marker), Error::Unsupported(name));
+    }
+    let deep = refused(&|file| file[frame + 4] = 10);
+    assert_eq!(deep, Error::Unsupported("a number of bits per sample other than 8 and 12"));
+    let no_height = refused(&|file| file[frame + 5..frame + 7].fill(0));
+    assert_eq!(no_height, Error::Unsupported("a height that is stated only after the first scan (DNL)"));
     assert_eq!(Decoder::new(b"").map(|_| ()), Err(Error::Corrupt("no frame header")));
 }
 
@@ -116,4 +125,15 @@ fn jpeg_with_a_separate_scan_for_each_colour_component_is_decoded_to_one_image()
     assert!(!outcome.damaged);
     let gray_pixels = decoded(&file, Scale::FULL).1;
     assert!(pixels.as_chunks::<3>().0.iter().zip(&gray_pixels).all(|(pixel, &v)| *pixel == [v; 3]));
+}
+
+#[test]
+fn chroma_that_is_at_most_two_samples_wide_is_repeated_as_in_other_decoders() {
+    let file = peer_encoded(&photo(4, 3), (4, 3), SamplingFactor::F_2_2, |_| {});
+    let mut pixels = vec![0; 4 * 3 * 3];
+    Decoder::new(&file).unwrap().decode(Scale::FULL, Colour::Stored, 9, &mut pixels).unwrap();
+    let chroma = |x: usize, y: usize| [pixels[(y * 4 + x) * 3 + 1], pixels[(y * 4 + x) * 3 + 2]];
+    for (x, y) in (0..4).flat_map(|x| (0..3).map(move |y| (x, y))) {
+        assert_eq!(chroma(x, y), chroma(x / 2 * 2, y / 2 * 2), "at {x},{y}");
+    }
 }

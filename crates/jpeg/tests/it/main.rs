@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
+mod coded;
+mod coding_processes;
 mod damage;
 mod decoding;
 mod encoding;

@@ -1,7 +1,7 @@
 //! Tests of decoding at a reduced scale: the result has the right size, position and colours.
 
 use jpeg_encoder::SamplingFactor;
-use pixaven_jpeg::Scale;
+use pixaven_jpeg::{Effort, Options, Scale};
 
 use crate::helpers::{decoded, peer_decoded, peer_encoded, photo, psnr_db};
 
@@ -14,6 +14,8 @@ fn jpeg_decoder_chooses_the_smallest_scale_whose_image_is_at_least_as_large_as_n
     assert_eq!(chosen((4000, 3000), (501, 10)), 2);
     assert_eq!(chosen((4000, 3000), (3100, 10)), 8);
     assert_eq!(chosen((10, 10), (20, 20)), 8, "the scale never exceeds the full size");
+    assert_eq!(chosen((2, 2), (2, 2)), 8, "5/8 of 2 pixels are fewer than 2 pixels");
+    assert_eq!(chosen((9, 9), (5, 5)), 5, "4/8 of 9 pixels are fewer than 5 pixels");
     assert_eq!(Scale::ALL[2].of(2725, 2225), (1022, 835), "sides are rounded up");
     assert_eq!(Scale::ALL[0].of(1, 1), (1, 1));
 }
@@ -80,7 +82,8 @@ fn jpeg_decoded_at_reduced_scale_nearly_equals_the_full_image_averaged_over_squa
 
 #[test]
 fn progressive_and_baseline_jpeg_files_of_one_image_decode_to_the_same_pixels_at_every_scale() {
-    let options = |progressive| pixaven_jpeg::Options { quality: 85, full_chroma: false, progressive };
+    let options =
+        |progressive| Options { quality: 85, full_chroma: false, progressive, effort: Effort::Normal };
     for size in [(100, 75), (17, 130), (3, 1)] {
         let pixels = photo(size.0, size.1);
         let file = |progressive| pixaven_jpeg::encode(&pixels, size.0, size.1, options(progressive)).unwrap();

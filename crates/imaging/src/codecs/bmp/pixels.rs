@@ -10,6 +10,9 @@ use crate::{Error, Scratch};
 /// The pixels of a decoded bitmap.
 pub(in crate::codecs) struct Pixels {
     pub(in crate::codecs) raster: Raster,
+    /// Whether the alpha values of the pixels come from the file. `false` if the pixels are opaque because
+    /// the bitmap has no alpha channel or because all its alpha values are 0.
+    pub(in crate::codecs) has_alpha: bool,
     /// The share of the pixels that the data of the file do not contain, in thousandths.
     pub(in crate::codecs) missing_permille: u16,
 }
@@ -42,7 +45,7 @@ pub(in crate::codecs) fn decode(
         };
         let (layout, pixels) = through_table(&indices, &dib.colors, gray_allowed, scratch);
         scratch.give(indices);
-        return Ok(Pixels { raster: raster(dib, layout, pixels), missing_permille });
+        return Ok(Pixels { raster: raster(dib, layout, pixels), has_alpha: false, missing_permille });
     }
     let layout = if dib.has_alpha() { Layout::Rgba } else { Layout::Rgb };
     let n_channels = layout.count();
@@ -73,10 +76,8 @@ pub(in crate::codecs) fn decode(
             })
         }
     };
-    if layout == Layout::Rgba {
-        make_opaque_if_transparent(&mut pixels);
-    }
-    Ok(Pixels { raster: raster(dib, layout, pixels), missing_permille })
+    let has_alpha = layout == Layout::Rgba && !make_opaque_if_transparent(&mut pixels);
+    Ok(Pixels { raster: raster(dib, layout, pixels), has_alpha, missing_permille })
 }
 
 fn raster(dib: &Dib, layout: Layout, data: Vec<u8>) -> Raster {
@@ -175,10 +176,12 @@ fn split(pixel: &mut [u8], value: u32, masks: &[Mask; 4]) {
 }
 
 /// Makes the picture opaque if every pixel is transparent: many encoders of 32-bit pixels leave the alpha
-/// byte at zero.
-fn make_opaque_if_transparent(pixels: &mut [u8]) {
+/// byte at zero. Returns whether the picture was changed.
+fn make_opaque_if_transparent(pixels: &mut [u8]) -> bool {
     let pixels = pixels.as_chunks_mut::<4>().0;
-    if pixels.iter().all(|pixel| pixel[3] == 0) {
+    let is_transparent = pixels.iter().all(|pixel| pixel[3] == 0);
+    if is_transparent {
         pixels.iter_mut().for_each(|pixel| pixel[3] = 255);
     }
+    is_transparent
 }

@@ -19,6 +19,8 @@ pub(super) struct Scan {
     /// Whether the first frame is interlaced.
     pub(super) interlaced: bool,
     pub(super) n_frames: u32,
+    /// Whether at least one frame has neither a local nor a global colour table.
+    pub(super) lacks_colors: bool,
     /// Whether a pixel of a composed frame can be transparent.
     pub(super) alpha: bool,
     /// How many times the animation plays. `None` means that it repeats endlessly.
@@ -137,6 +139,7 @@ fn image(reader: &mut Reader<'_>, scan: &mut Scan, global: Option<u8>) -> Option
     let [width, height] = [u16::from_le_bytes([w0, w1]), u16::from_le_bytes([h0, h1])].map(u32::from);
     let local = color_table(flags, reader);
     scan.n_frames += 1;
+    scan.lacks_colors |= local.or(global).is_none();
     if scan.n_frames == 1 {
         scan.width = scan.width.max(left + width);
         scan.height = scan.height.max(top + height);

@@ -25,12 +25,23 @@ const AGAIN: c_int = -11;
 /// Refuses a picture of more than `max_pixels`. The error is a message for the user of the API.
 pub(super) fn decode(data: &[u8], operating_point: u8, max_pixels: u32) -> Result<Planes, &'static str> {
     let mut decoder = Decoder::open(operating_point, max_pixels)?;
-    decoder.send(data)?;
-    let mut last = None;
-    while let Some(picture) = decoder.next_picture()? {
-        last = Some(picture);
+    decoder.last_picture(data)?.to_planes()
+}
+
+/// Decodes the pictures of a track one after the other. A picture may refer to earlier pictures.
+pub(super) struct Stream(Decoder);
+
+impl Stream {
+    /// Opens a decoder that refuses a picture of more than `max_pixels`.
+    pub(super) fn open(max_pixels: u32) -> Result<Self, &'static str> {
+        Decoder::open(0, max_pixels).map(Self)
     }
-    last.ok_or("there is no picture")?.to_planes()
+
+    /// Decodes the next sample of the track, which contains one visible picture. The error is a message for
+    /// the user of the API.
+    pub(super) fn picture(&mut self, sample: &[u8]) -> Result<Planes, &'static str> {
+        self.0.last_picture(sample)?.to_planes()
+    }
 }
 
 /// A decoder of rav1d, closed when dropped.
@@ -67,11 +78,24 @@ impl Decoder {
         Ok(Self { raw, data: Dav1dData::default() })
     }
 
-    /// Copies the coded picture into a buffer that rav1d allocated.
+    /// Decodes all pictures in `data` and returns the last one.
+    fn last_picture(&mut self, data: &[u8]) -> Result<Picture, &'static str> {
+        self.send(data)?;
+        let mut last = None;
+        while let Some(picture) = self.next_picture()? {
+            last = Some(picture);
+        }
+        last.ok_or("there is no picture")
+    }
+
+    /// Copies the coded picture into a buffer that rav1d allocated. Discards data that the decoder did not
+    /// consume.
     fn send(&mut self, data: &[u8]) -> Result<(), &'static str> {
         if data.is_empty() {
             return Err("there is no picture");
         }
+        // SAFETY: `self.data` is empty or was created by an earlier call of this method.
+        unsafe { sys::dav1d_data_unref(Some(NonNull::from(&mut self.data))) };
         // SAFETY: `self.data` is a valid struct without data, so nothing is lost when rav1d overwrites it.
         let copy = unsafe { sys::dav1d_data_create(Some(NonNull::from(&mut self.data)), data.len()) };
         if copy.is_null() {

@@ -24,8 +24,6 @@ pub(super) struct Container<'a> {
     properties: Vec<([u8; 4], &'a [u8])>,
     /// The content of the `idat` box.
     inline: &'a [u8],
-    /// Whether the file also contains a sequence of pictures (a track).
-    pub(super) has_sequence: bool,
 }
 
 /// An item: a coded picture, a picture derived from other items, or metadata.
@@ -54,14 +52,19 @@ struct Reference {
 
 /// Counts the parts of a file, such as items, properties and references, and compares the count with the
 /// limit on parts.
-struct Budget {
+pub(super) struct Budget {
     max: u64,
     used: u64,
 }
 
 impl Budget {
+    /// Creates a budget from which nothing was used yet.
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self { max: limits.parts.into(), used: 0 }
+    }
+
     /// Adds `n` parts to the count. Fails when the count exceeds the limit.
-    fn spend(&mut self, n: usize) -> Result<(), Error> {
+    pub(super) fn spend(&mut self, n: usize) -> Result<(), Error> {
         self.used = self.used.saturating_add(n as u64);
         check(Limit::Parts, self.max, self.used)
     }
@@ -71,20 +74,20 @@ impl<'a> Container<'a> {
     /// Reads the boxes of a file. `format` is the name of the format in errors.
     pub(super) fn parse(input: &'a [u8], format: &'static str, limits: &Limits) -> Result<Self, Error> {
         let corrupt = |reason: &str| Error::Corrupt { format, reason: reason.to_owned() };
-        let mut budget = Budget { max: limits.parts.into(), used: 0 };
+        let mut budget = Budget::new(limits);
         let mut meta = None;
-        let mut has_sequence = false;
+        let mut has_tracks = false;
         for (kind, content) in Boxes::new(input) {
             budget.spend(1)?;
             match &kind {
                 b"meta" => meta = meta.or(content.get(4..)),
-                b"moov" => has_sequence = true,
+                b"moov" => has_tracks = true,
                 _ => {}
             }
         }
         let Some(meta) = meta else {
-            let reason = "a sequence of pictures without a still one".to_owned();
-            return Err(if has_sequence {
+            return Err(if has_tracks {
+                let reason = "a sequence of pictures in another coding than AV1 and HEVC".to_owned();
                 Error::Unsupported { format, reason }
             } else {
                 corrupt("it has no `meta` box")
@@ -98,7 +101,6 @@ impl<'a> Container<'a> {
             references: Vec::new(),
             properties: Vec::new(),
             inline: &[],
-            has_sequence,
         };
         let mut primary = None;
         for (kind, content) in Boxes::new(meta) {

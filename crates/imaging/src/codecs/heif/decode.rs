@@ -3,11 +3,12 @@
 
 use std::borrow::Cow;
 
+use super::av1;
 use super::compose::{cropped, lay_over, paste, with_alpha};
 use super::container::{Container, ItemId};
+use super::hevc::{self, Failure};
 use super::planes::Planes;
 use super::properties::{self, MAX_NESTING};
-use super::{av1, hevc};
 use crate::codecs::pixel_format::with_channels;
 use crate::isobmff::Fields;
 use crate::limits::{Limit, check};
@@ -115,11 +116,7 @@ impl Assembler<'_, '_> {
                 planes.width, planes.height
             )));
         }
-        let color = properties::color(self.container, id);
-        let mut cicp = color.cicp.or(planes.cicp);
-        if !color.has_range {
-            cicp.full_range = planes.cicp.full_range;
-        }
+        let cicp = properties::color(self.container, id).completed(planes.cicp);
         Ok(planes.to_image(width, height, cicp, self.scratch))
     }
 
@@ -139,7 +136,10 @@ impl Assembler<'_, '_> {
         let configuration = property(b"hvcC")
             .and_then(hevc::Configuration::parse)
             .ok_or_else(|| self.corrupt("the `hvcC` box is broken or missing"))?;
-        hevc::decode(&configuration, &data, max_pixels).map_err(|reason| self.corrupt(reason))
+        hevc::decode(&configuration, &data, max_pixels).map_err(|failure| match failure {
+            Failure::Corrupt(reason) => self.corrupt(reason),
+            Failure::Unsupported(reason) => self.unsupported(reason),
+        })
     }
 
     /// Decodes a grid: tiles of equal size, row by row (ISO/IEC 23008-12, 6.6.2.3).

@@ -61,16 +61,26 @@ impl<'a> Configuration<'a> {
     }
 }
 
-/// Decodes the picture of an item. Refuses a picture of more than `max_pixels`. The error is a message for
-/// the user of the API.
+/// The reason why a picture cannot be decoded, as a message for the user of the API.
+pub(super) enum Failure {
+    /// The data is invalid.
+    Corrupt(String),
+    /// The data uses a feature of HEVC that the decoder does not implement.
+    Unsupported(String),
+}
+
+/// Decodes the picture of an item. Refuses a picture of more than `max_pixels`.
 pub(super) fn decode(
     configuration: &Configuration<'_>,
     data: &[u8],
     max_pixels: u64,
-) -> Result<Planes, String> {
+) -> Result<Planes, Failure> {
     let stream = configuration.stream(data);
     let options = DecodeOptions { max_pixels, ..DecodeOptions::default() };
-    let frame = decode_picture(&stream, options).map_err(|error| error.to_string())?;
+    let frame = decode_picture(&stream, options).map_err(|error| match error {
+        heifer_hevc_dec::Error::Unimplemented(feature) => Failure::Unsupported(feature.to_owned()),
+        error => Failure::Corrupt(error.to_string()),
+    })?;
     let chroma = match frame.chroma_format {
         0 => Chroma::None,
         1 => Chroma::Both,
@@ -83,7 +93,7 @@ pub(super) fn decode(
     let mut samples = frame.planes;
     for (plane, (columns, rows)) in samples.iter().zip(sizes) {
         if plane.len() < columns * rows {
-            return Err("its planes do not fit together".to_owned());
+            return Err(Failure::Corrupt("its planes do not fit together".to_owned()));
         }
     }
     for plane in &mut samples[1..] {

@@ -84,7 +84,7 @@ pub(super) fn coding(container: &Container<'_>, id: ItemId) -> Option<Coding> {
 }
 
 /// Parses the property `av1C` (AV1 Codec ISO Media File Format Binding, 2.3.3).
-fn av1_coding(content: &[u8]) -> Option<Coding> {
+pub(super) fn av1_coding(content: &[u8]) -> Option<Coding> {
     let flags = *content.get(2)?;
     let bit = |n: u8| flags >> n & 1 != 0;
     let depth = match (bit(6), bit(5)) {
@@ -104,23 +104,17 @@ fn av1_coding(content: &[u8]) -> Option<Coding> {
 /// Returns the colours of an item. If a derived picture states no colours, returns the colours of its first
 /// source item.
 pub(super) fn color<'a>(container: &Container<'a>, id: ItemId) -> Color<'a> {
-    let unspecified =
-        Cicp { primaries: UNSPECIFIED, transfer: UNSPECIFIED, matrix: UNSPECIFIED, full_range: false };
-    let mut color = Color { profile: None, cicp: unspecified, has_range: false };
+    let mut color = Color::unspecified();
     let mut next = Some(id);
     for _ in 0..=MAX_NESTING {
         let Some(id) = next else { break };
-        for (_, content) in container.properties(id).filter(|(kind, _)| kind == b"colr") {
-            color.take(content);
-        }
+        color.take_all(container.properties(id));
         if color.profile.is_some() || color.has_range {
             break;
         }
         if matches!(&container.kind(id), Some(kind) if matches!(kind, b"hvc1" | b"hev1")) {
             let configuration = container.property(id, b"hvcC").and_then(hevc::Configuration::parse);
-            if let Some((primaries, transfer)) = configuration.as_ref().and_then(hevc::colors) {
-                color.cicp = Cicp { primaries, transfer, ..color.cicp };
-            }
+            color.take_hevc(configuration.as_ref());
         }
         next = container.references_from(id, b"dimg").first().copied();
     }
@@ -128,6 +122,31 @@ pub(super) fn color<'a>(container: &Container<'a>, id: ItemId) -> Color<'a> {
 }
 
 impl<'a> Color<'a> {
+    /// The colours of an item or a track that states nothing about its colours.
+    pub(super) fn unspecified() -> Self {
+        let cicp =
+            Cicp { primaries: UNSPECIFIED, transfer: UNSPECIFIED, matrix: UNSPECIFIED, full_range: false };
+        Self { profile: None, cicp, has_range: false }
+    }
+
+    /// Stores the values from the properties `colr` among `boxes`.
+    pub(super) fn take_all(&mut self, boxes: impl Iterator<Item = ([u8; 4], &'a [u8])>) {
+        boxes.filter(|(kind, _)| kind == b"colr").for_each(|(_, content)| self.take(content));
+    }
+
+    /// Stores the primaries and the transfer function that the parameter sets of HEVC state.
+    pub(super) fn take_hevc(&mut self, configuration: Option<&hevc::Configuration<'_>>) {
+        if let Some((primaries, transfer)) = configuration.and_then(hevc::colors) {
+            self.cicp = Cicp { primaries, transfer, ..self.cicp };
+        }
+    }
+
+    /// Completes the code points by those that the coded picture states.
+    pub(super) fn completed(&self, coded: Cicp) -> Cicp {
+        let full_range = if self.has_range { self.cicp.full_range } else { coded.full_range };
+        Cicp { full_range, ..self.cicp.or(coded) }
+    }
+
     /// Stores the values from a property `colr`, unless an earlier `colr` property already stated the same
     /// kind of value.
     fn take(&mut self, content: &'a [u8]) {

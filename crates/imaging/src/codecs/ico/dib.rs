@@ -66,7 +66,6 @@ impl DecodeStill for Decoder<'_> {
         let decoded = bmp::decode(&self.dib, self.data, false, scratch).map_err(of_icon)?;
         let Raster { width, height, layout, mut data } = decoded.raster;
         self.header.truncation = Truncation::of_picture(decoded.missing_permille);
-        let had_alpha = layout == Layout::Rgba && data.as_chunks::<4>().0.iter().any(|pixel| pixel[3] != 255);
         if layout != Layout::Rgba {
             let mut wide = scratch.take(data.len() / 3 * 4);
             let pixels = data.as_chunks::<3>().0;
@@ -77,9 +76,9 @@ impl DecodeStill for Decoder<'_> {
                 .for_each(|(to, &[r, g, b])| *to = [r, g, b, 255]);
             scratch.give(std::mem::replace(&mut data, wide));
         }
-        // If the pixels have an alpha channel, the mask is ignored, because the mask is only for systems
-        // without alpha support.
-        if !had_alpha {
+        // If the pixels have alpha values of their own, even if all these values mean opaque, the mask is
+        // ignored, because the mask is only for systems without alpha support.
+        if !decoded.has_alpha {
             self.apply_mask(&mut data);
         }
         Ok(Raster { width, height, layout: Layout::Rgba, data })

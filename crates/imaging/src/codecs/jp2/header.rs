@@ -13,6 +13,9 @@ use crate::limits::{Limit, Limits, check};
 /// The largest number of components that this decoder accepts: four colours and alpha.
 const MAX_COMPONENTS: usize = 5;
 
+/// The bit of the required capabilities (Rsiz) that announces code-blocks of ISO/IEC 15444-15.
+const HIGH_THROUGHPUT: u32 = 1 << 14;
+
 /// The UUID of a box with XMP (ISO 16684-3).
 pub(super) const XMP: [u8; 16] = *b"\xbe\x7a\xcf\xcb\x97\xa9\x42\xe8\x9c\x71\x99\x94\x91\xe3\xaf\xac";
 
@@ -119,12 +122,16 @@ impl Jp2Header {
         let cut_off = || corrupt("the header is cut off");
         let mut fields =
             Fields::new(codestream.strip_prefix(JP2_CODESTREAM).ok_or_else(|| corrupt("no codestream"))?);
-        // Skips two fields of 16 bits: the length of the segment and the required capabilities of the
-        // decoder.
+        // The first two fields have 16 bits each: the length of the segment and the required capabilities of
+        // the decoder.
         let mut next = || fields.u32();
-        let skipped = next();
+        let length_and_capabilities = next();
         let numbers: Option<Vec<u32>> = (0..8).map(|_| next()).collect();
-        let Some((_, numbers)) = skipped.zip(numbers) else { return Err(cut_off()) };
+        let Some((first, numbers)) = length_and_capabilities.zip(numbers) else { return Err(cut_off()) };
+        if first & HIGH_THROUGHPUT != 0 {
+            let reason = "High-Throughput JPEG 2000 (HTJ2K)".to_owned();
+            return Err(Error::Unsupported { format: Format::Jp2.name(), reason });
+        }
         let [right, bottom, left, top, tile_width, tile_height, tile_left, tile_top] = numbers[..] else {
             return Err(cut_off());
         };

@@ -1,13 +1,6 @@
 //! The components of a JPEG frame: their meaning (gray, RGB, YCbCr or inks) and their subsampling.
 
-/// One component of a JPEG frame.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Component {
-    pub(super) id: u8,
-    pub(super) horizontal: u8,
-    pub(super) vertical: u8,
-    pub(super) table: u8,
-}
+use pixaven_jpeg::{Coding, Component, Frame};
 
 /// The meaning of the first three components of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,13 +13,14 @@ pub(super) enum Transform {
 
 /// Determines the meaning of the components by the same rules as the IJG library. A JFIF marker means YCbCr.
 /// An Adobe marker states the colour transform. If the file has neither marker, the identifiers of the
-/// components decide.
-pub(super) fn transform(components: &[Component], jfif: bool, adobe: Option<u8>) -> Transform {
-    match (components.len(), adobe) {
+/// components decide. A lossless file without a marker is RGB, because a colour transform loses information.
+pub(super) fn transform(frame: &Frame, jfif: bool, adobe: Option<u8>) -> Transform {
+    let is_lossless = frame.coding == Coding::Lossless;
+    match (frame.components.len(), adobe) {
         (3, _) if jfif => Transform::YCbCr,
         (3, Some(0)) => Transform::None,
         (3, Some(_)) => Transform::YCbCr,
-        (3, None) if components.iter().map(|c| c.id).eq(*b"RGB") => Transform::None,
+        (3, None) if is_lossless || frame.components.iter().map(|c| c.id).eq(*b"RGB") => Transform::None,
         (3, None) => Transform::YCbCr,
         (4, Some(transform)) if transform != 0 => Transform::YCbCr,
         _ => Transform::None,

@@ -7,6 +7,7 @@
 use pixaven_jpeg::{Colour, Outcome, Scale};
 
 use super::components::Transform;
+use super::failed;
 use super::header::JpegHeader;
 use crate::{Error, Scratch};
 
@@ -20,33 +21,21 @@ pub(super) fn decode(
     scratch: &mut Scratch,
 ) -> Result<(Vec<u8>, Outcome), Error> {
     let decoder = pixaven_jpeg::Decoder::new(input).map_err(failed)?;
-    let frame = decoder.frame();
-    if (frame.width, frame.height, frame.components.len())
-        != (header.width, header.height, header.components.len())
-    {
+    let frame = &header.frame;
+    if decoder.frame() != frame {
         return Err(failed(pixaven_jpeg::Error::Corrupt("two frame headers contradict each other")));
     }
     // If the picture has four components, they are returned as stored. The caller converts them with
     // `Decoder::to_inks`.
-    let luma_chroma = header.components.len() == 3 && header.transform == Transform::YCbCr;
+    let luma_chroma = frame.components.len() == 3 && header.transform == Transform::YCbCr;
     let colour = if luma_chroma { Colour::YCbCr } else { Colour::Stored };
-    let (width, height) = scale.of(header.width, header.height);
-    let mut pixels = scratch.take(width as usize * height as usize * header.components.len());
+    let (width, height) = scale.of(frame.width, frame.height);
+    let mut pixels = scratch.take(width as usize * height as usize * frame.components.len());
     match decoder.decode(scale, colour, header.n_scans, &mut pixels) {
         Ok(outcome) => Ok((pixels, outcome)),
         Err(error) => {
             scratch.give(pixels);
             Err(failed(error))
-        }
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
-fn failed(error: pixaven_jpeg::Error) -> Error {
-    match error {
-        pixaven_jpeg::Error::Corrupt(reason) => Error::Corrupt { format: "JPEG", reason: reason.to_owned() },
-        pixaven_jpeg::Error::Unsupported(reason) => {
-            Error::Unsupported { format: "JPEG", reason: reason.to_owned() }
         }
     }
 }

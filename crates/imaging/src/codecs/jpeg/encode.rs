@@ -1,7 +1,7 @@
 //! Writes JPEG with `pixaven-jpeg`: progressive unless the output asks for baseline, with Huffman tables
 //! optimised for the picture.
 
-use pixaven_jpeg::Options;
+use pixaven_jpeg::{Effort, Options};
 
 use crate::codecs::codec::Encoded;
 use crate::codecs::pixel_format::flatten_onto_white;
@@ -36,11 +36,20 @@ pub(in crate::codecs) fn encode(
     encode_opaque(image, output)
 }
 
+/// Converts `output.effort`, 0 to 9, to one of the efforts of the encoder.
+fn effort(output: &Output) -> Effort {
+    match output.effort {
+        Some(0..=2) => Effort::Fast,
+        None | Some(3..=6) => Effort::Normal,
+        Some(_) => Effort::Best,
+    }
+}
+
 fn encode_opaque(image: &Image, output: &Output) -> Result<Encoded, Error> {
     let quality = output.quality.unwrap_or(DEFAULT_QUALITY);
     let full_chroma = quality >= FULL_CHROMA_QUALITY;
     let gray = image.channels() == Channels::Gray;
-    let options = Options { quality, full_chroma, progressive: !output.baseline };
+    let options = Options { quality, full_chroma, progressive: !output.baseline, effort: effort(output) };
     let bytes = pixaven_jpeg::encode(image.data(), image.width(), image.height(), options)
         .map_err(|error| Error::Encode { format: "JPEG", reason: error.to_string() })?;
     let sampling = if full_chroma { "4:4:4" } else { "4:2:0" };

@@ -1,7 +1,10 @@
 //! Reads the markers of a JPEG file, from the first byte to the last: size, components, tables, metadata and
 //! number of scans. Entropy-coded data are skipped without being decoded, so every byte is read only once.
 
-use super::components::{Component, Transform, transform};
+use pixaven_jpeg::Frame;
+
+use super::components::{Transform, transform};
+use super::failed;
 use crate::limits::FileBudget;
 use crate::metadata::iptc::{self, Rights};
 use crate::{Error, Limits};
@@ -15,10 +18,7 @@ const MAX_PROFILE_BYTES: usize = 4 << 20;
 /// The contents of the header that are needed to decode the picture and to describe the file.
 #[derive(Debug)]
 pub(super) struct JpegHeader {
-    pub(super) width: u32,
-    pub(super) height: u32,
-    pub(super) progressive: bool,
-    pub(super) components: Vec<Component>,
+    pub(super) frame: Frame,
     pub(super) transform: Transform,
     /// Whether the file has an Adobe marker. The samples of a four-component file with this marker are stored
     /// inverted.
@@ -38,7 +38,7 @@ pub(super) struct JpegHeader {
 /// The contents of the segments that [`walk`] collects.
 #[derive(Default)]
 struct Found {
-    frame: Option<Sof>,
+    frame: Option<Frame>,
     jfif: bool,
     adobe: Option<u8>,
     tables: [Option<[u16; 64]>; 4],
@@ -48,14 +48,6 @@ struct Found {
     rights: Rights,
     profile_parts: Vec<(u8, Vec<u8>)>,
     ends: bool,
-}
-
-/// The frame header (SOF segment).
-struct Sof {
-    width: u32,
-    height: u32,
-    progressive: bool,
-    components: Vec<Component>,
 }
 
 fn corrupt(reason: impl Into<String>) -> Error {
@@ -77,12 +69,9 @@ pub(super) fn read(input: &[u8], limits: &Limits) -> Result<JpegHeader, Error> {
     if found.n_scans == 0 {
         return Err(missing("picture data"));
     }
-    let transform = transform(&frame.components, found.jfif, found.adobe);
+    let transform = transform(&frame, found.jfif, found.adobe);
     Ok(JpegHeader {
-        width: frame.width,
-        height: frame.height,
-        progressive: frame.progressive,
-        components: frame.components,
+        frame,
         transform,
         adobe: found.adobe.is_some(),
         tables: found.tables,
@@ -118,11 +107,9 @@ fn walk(input: &[u8], budget: &mut FileBudget<'_>) -> Result<Found, Error> {
         else {
             break;
         };
-        let end = start + 2 + length;
+        // A length that does not even include the length field counts as an empty segment.
+        let end = start + 2 + length.max(2);
         let Some(body) = input.get(start + 4..end) else { break };
-        if length < 2 {
-            return Err(corrupt("a segment without a length"));
-        }
         budget.part()?;
         if matches!(marker, 0xe0..=0xef | 0xfe) {
             budget.metadata(body.len())?;
@@ -141,11 +128,9 @@ impl Found {
     /// Stores the values from one segment that decoding or the file information needs.
     fn take_segment(&mut self, marker: u8, body: &[u8]) -> Result<(), Error> {
         match marker {
-            0xc0..=0xc2 if self.frame.is_none() => self.frame = Some(read_frame(marker, body)?),
-            0xc3 | 0xc5..=0xc7 | 0xcb | 0xcd..=0xcf if self.frame.is_none() => {
-                return Err(unsupported("lossless or hierarchical coding"));
+            _ if self.frame.is_none() && Frame::is_header(marker) => {
+                self.frame = Some(read_frame(marker, body)?);
             }
-            0xc9 | 0xca if self.frame.is_none() => return Err(unsupported("arithmetic coding")),
             0xdb => self.take_tables(body),
             0xe0 if body.starts_with(b"JFIF\0") => self.jfif = true,
             0xe1 if body.starts_with(b"Exif\0\0") && self.exif.is_none() => self.exif = Some(body.to_vec()),
@@ -190,40 +175,13 @@ impl Found {
     }
 }
 
-/// Parses the content of a frame header (SOF segment).
-fn read_frame(marker: u8, body: &[u8]) -> Result<Sof, Error> {
-    let &[precision, h1, h0, w1, w0, n_components, ref rest @ ..] = body else {
-        return Err(corrupt("the frame header is too short"));
-    };
-    if precision != 8 {
-        return Err(unsupported(format!("{precision} bits per sample")));
+/// Reads the frame header: the content of the SOF segment with this marker.
+fn read_frame(marker: u8, body: &[u8]) -> Result<Frame, Error> {
+    let frame = Frame::parse(marker, body).map_err(failed)?;
+    match frame.components.len() {
+        1 | 3 | 4 => Ok(frame),
+        n => Err(unsupported(format!("{n} components"))),
     }
-    let (width, height) = (u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]));
-    if width == 0 || height == 0 {
-        return Err(corrupt("a side is zero"));
-    }
-    if !matches!(n_components, 1 | 3 | 4) {
-        return Err(unsupported(format!("{n_components} components")));
-    }
-    let components: Vec<Component> = rest
-        .as_chunks::<3>()
-        .0
-        .iter()
-        .take(n_components.into())
-        .map(|&[id, sampling, table]| Component {
-            id,
-            horizontal: sampling >> 4,
-            vertical: sampling & 15,
-            table,
-        })
-        .collect();
-    if components.len() != usize::from(n_components) {
-        return Err(corrupt("the frame header is too short"));
-    }
-    if components.iter().any(|c| !matches!(c.horizontal, 1..=4) || !matches!(c.vertical, 1..=4)) {
-        return Err(corrupt("a sampling factor is not from 1 to 4"));
-    }
-    Ok(Sof { width: width.into(), height: height.into(), progressive: marker == 0xc2, components })
 }
 
 /// Finds the next marker at or after the offset `at`. Returns its code and the offset of its byte 0xff. Skips

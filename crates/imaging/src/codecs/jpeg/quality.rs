@@ -6,8 +6,8 @@
 //! a table of ones and small in a table of hundreds.
 //!
 //! The estimate is exact for every encoder that uses the tables of ITU-T T.81 annex K with the IJG scaling,
-//! as most encoders do. For an encoder with different tables, the estimate is the IJG quality whose tables
-//! are the most similar.
+//! as most encoders do, and for the files of pixaven. For an encoder with different tables, the estimate is the
+//! quality whose tables are the most similar.
 
 use super::header::JpegHeader;
 
@@ -29,26 +29,28 @@ const CHROMA: [u8; 64] = [
 /// component.
 pub(super) fn estimate(jpeg: &JpegHeader) -> Option<u8> {
     let table = |component: usize| {
-        let number = usize::from(jpeg.components.get(component)?.table);
+        let number = usize::from(jpeg.frame.components.get(component)?.table);
         *jpeg.tables.get(number)?
     };
     let luma = table(0)?;
-    let chroma = if jpeg.components.len() == 3 { table(1) } else { None };
+    let chroma = if jpeg.frame.components.len() == 3 { table(1) } else { None };
     (1..=100u8).rev().min_by_key(|&quality| {
-        let of_chroma = chroma.as_ref().map_or(0, |table| difference(table, &CHROMA, quality));
-        difference(&luma, &LUMA, quality) + of_chroma
+        let ijg = [LUMA, CHROMA].map(|table| table.map(|base| scaled(base, quality)));
+        let own = pixaven_jpeg::quantisation_tables(quality).map(|table| table.map(u32::from));
+        let differences = [ijg, own].map(|[of_luma, of_chroma]| {
+            difference(&luma, &of_luma) + chroma.as_ref().map_or(0, |table| difference(table, &of_chroma))
+        });
+        differences.into_iter().min()
     })
 }
 
 /// Returns the sum of the relative differences between the values of two quantisation tables, in units of
 /// 1/4096.
-fn difference(table: &[u16; 64], standard: &[u8; 64], quality: u8) -> u32 {
+fn difference(table: &[u16; 64], standard: &[u32; 64]) -> u32 {
     table
         .iter()
         .zip(standard)
-        .map(|(&value, &base)| {
-            (u32::from(value).abs_diff(scaled(base, quality)) << 12) / u32::from(value).max(1)
-        })
+        .map(|(&value, &standard)| (u32::from(value).abs_diff(standard) << 12) / u32::from(value).max(1))
         .sum()
 }
 

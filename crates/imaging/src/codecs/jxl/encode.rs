@@ -46,6 +46,9 @@ pub(in crate::codecs) fn encode(
         .with_color_encoding(ColorEncoding::default());
     config.speed = SPEEDS[effort];
     config.num_threads = 1;
+    // The colours of transparent pixels were extended by `hidden_color.rs`. The crate's own method leaves a
+    // weak outline.
+    config.fill_invisible = false;
     config.exif.clone_from(&metadata.exif);
     config.xmp.clone_from(&metadata.xmp);
     let (width, height) = (image.width() as usize, image.height() as usize);

@@ -50,6 +50,13 @@ pub(in crate::codecs) fn announced_bytes(input: &[u8]) -> Option<u64> {
     }
 }
 
+/// Returns the length of the chunk at the start of `bytes`, with its header and its checksum. If the chunk is
+/// cut off, returns the number of bytes that are present.
+pub(super) fn chunk_end(bytes: &[u8]) -> usize {
+    let length = bytes.first_chunk().map_or(0, |length| u32::from_be_bytes(*length) as usize);
+    length.saturating_add(12).min(bytes.len())
+}
+
 /// Iterates over the chunks of a file: type and data. Stops at the first chunk that is malformed or
 /// truncated.
 pub(super) fn chunks(input: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
@@ -62,6 +69,11 @@ pub(super) fn chunks(input: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
         rest = after.get(length + 4..).unwrap_or_default();
         Some((*kind, data))
     })
+}
+
+/// Whether a chunk before the picture data announces an animation.
+pub(super) fn announces_animation(input: &[u8]) -> bool {
+    chunks(input).take_while(|(kind, _)| kind != b"IDAT").any(|(kind, _)| kind == *b"acTL")
 }
 
 /// Scans all chunks of a file. Returns `None` when the file has no animation.

@@ -6,8 +6,7 @@ use std::io::{ErrorKind, Read};
 
 use super::{Mode, corrupt, unsupported};
 use crate::bytes::{u16_be, u32_be};
-use crate::codecs::cielab::CielabToSrgb;
-use crate::color::{Layout, Raster};
+use crate::color::{CielabToSrgb, Layout, Raster};
 use crate::truncation::permille;
 use crate::{Error, Scratch};
 

@@ -9,6 +9,7 @@ use crate::codecs::codec::OpenDecoder;
 use crate::codecs::png;
 use crate::color::ToSrgb;
 use crate::format::Format;
+use crate::info::Colorspace;
 use crate::limits::{Limit, check};
 use crate::metadata::Metadata;
 use crate::plan::Output;
@@ -83,7 +84,8 @@ impl<'a> Pictures<'a> {
         if let Some(truncation) = header.truncation {
             self.warn(format!("a picture in the document: {truncation}"));
         }
-        let (to_srgb, _) = ToSrgb::new(header.profile.as_deref(), frame.raster.layout);
+        let is_gray = header.info.colorspace == Colorspace::Gray;
+        let (to_srgb, _) = ToSrgb::new(header.profile.as_deref(), frame.raster.layout, is_gray);
         let image = header.orientation.apply(to_srgb.apply(frame.raster, &mut scratch), &mut scratch);
         Ok(png::encode(&image, &Output::default(), &Metadata::default(), &mut scratch)?.bytes)
     }

@@ -2,8 +2,7 @@
 
 use super::page::{Page, Photometric};
 use super::{Block, unsupported};
-use crate::codecs::cielab::CielabToSrgb;
-use crate::color::{Layout, Raster};
+use crate::color::{CielabToSrgb, Layout, Raster};
 use crate::{Error, Scratch};
 
 /// Converts pixels to a raster. A pixel consists of the colour samples of the page, followed by its alpha

@@ -1,10 +1,13 @@
 //! Decodes JPEG inside TIFF: strips and tiles with shared tables (Adobe's Technical Note 2), and the older
-//! scheme of TIFF 6.0, section 22. This module assembles the data of both schemes into complete JPEG files
-//! for the JPEG decoder of this crate. The TIFF tags alone define the meaning of the samples, so JPEG markers
-//! that could contradict them are removed.
+//! scheme of TIFF 6.0, section 22, whose tags the module `old_style` reads. This module assembles the data of
+//! both schemes into complete JPEG files for the JPEG decoder of this crate. The TIFF tags alone define the
+//! meaning of the samples, so JPEG markers that could contradict them are removed.
 
-use std::ops::Range;
+mod old_style;
 
+use std::borrow::Cow;
+
+use self::old_style::{Process, push_headers};
 use super::directory::{Directory, File};
 use super::page::{Compression, Page, Photometric};
 use super::{Block, corrupt, unsupported};
@@ -20,44 +23,30 @@ const MAX_EXCESS_PX: u64 = 64 * 64;
 
 /// The JPEG tables that the strips and tiles of a TIFF file share.
 #[derive(Debug, Default)]
-pub(super) struct Tables {
+pub(super) struct Tables<'a> {
     /// The JPEG segments that are inserted before the segments of every strip or tile.
     segments: Vec<u8>,
-    /// The byte range of the whole picture, if the picture is stored as a single JPEG file.
-    pub(super) whole: Option<Range<usize>>,
-    /// Whether strips and tiles contain only entropy-coded data, without JPEG headers.
-    bare: bool,
+    /// The whole picture, if the picture is stored as a single JPEG file.
+    pub(super) whole: Option<WholeJpeg<'a>>,
+    /// If strips and tiles contain only entropy-coded data, the coding process of the missing headers.
+    bare: Option<Process>,
 }
 
-impl Tables {
+/// A JPEG file that contains the whole picture.
+#[derive(Debug)]
+pub(super) struct WholeJpeg<'a> {
+    pub(super) bytes: Cow<'a, [u8]>,
+    /// Whether the bytes extend to the end of the TIFF file, so that the end of the JPEG file may be missing.
+    pub(super) reaches_end: bool,
+}
+
+impl<'a> Tables<'a> {
     /// Reads the tag JPEGTables, which is a JPEG file without a picture.
     pub(super) fn new_style(file: &File<'_>, directory: &Directory) -> Self {
         let bytes = directory.find(347).map(|entry| file.bytes_of(entry)).unwrap_or_default();
         let mut segments = Vec::new();
         copy_segments(bytes, &mut segments);
-        Self { segments, whole: None, bare: false }
-    }
-
-    /// Reads the tag JPEGInterchangeFormat, which refers to a JPEG file with or without a picture. Without
-    /// this tag, reads the tags with the offsets of the tables.
-    pub(super) fn old_style(file: &File<'_>, directory: &Directory, page: &Page) -> Result<Self, Error> {
-        let n_bytes = file.bytes.len();
-        let start = directory.number(file, 513).and_then(|at| usize::try_from(at).ok());
-        if let Some(rest) = start.and_then(|at| file.bytes.get(at..))
-            && rest.starts_with(b"\xff\xd8")
-        {
-            let mut segments = Vec::new();
-            if copy_segments(rest, &mut segments) {
-                return Ok(Self { whole: start.map(|start| start..n_bytes), ..Self::default() });
-            }
-        }
-        // If the first strip is a complete JPEG file, no shared tables are needed.
-        let first =
-            page.chunks.first().and_then(|chunk| file.bytes.get(chunk.bytes.clone())).unwrap_or_default();
-        if first.starts_with(b"\xff\xd8") {
-            return Ok(Self::default());
-        }
-        Ok(Self { segments: tables_by_offset(file, directory)?, whole: None, bare: true })
+        Self { segments, ..Self::default() }
     }
 }
 
@@ -86,41 +75,6 @@ fn copy_segments(bytes: &[u8], to: &mut Vec<u8>) -> bool {
     false
 }
 
-/// Builds JPEG segments from the tables at the offsets in the tags. For each component, the tags have the
-/// offset of one quantisation table and of two Huffman tables. A quantisation table has 64 bytes; a Huffman
-/// table has 16 counts and then the values.
-fn tables_by_offset(file: &File<'_>, directory: &Directory) -> Result<Vec<u8>, Error> {
-    let places = |tag| directory.find(tag).map(|entry| file.numbers_of(entry, 4)).unwrap_or_default();
-    let at = |place: u64| usize::try_from(place).ok().and_then(|at| file.bytes.get(at..)).unwrap_or_default();
-    let truncated = || corrupt("the JPEG tables are cut off");
-    let mut segments = Vec::new();
-    for (i, place) in places(519).into_iter().enumerate() {
-        let table: &[u8; 64] = at(place).first_chunk().ok_or_else(truncated)?;
-        segments.extend_from_slice(&[0xff, 0xdb, 0, 67, i as u8]);
-        segments.extend_from_slice(table);
-    }
-    for (class, tag) in [(0u8, 520), (0x10, 521)] {
-        for (i, place) in places(tag).into_iter().enumerate() {
-            let bytes = at(place);
-            let counts: &[u8; 16] = bytes.first_chunk().ok_or_else(truncated)?;
-            let n_values = counts.iter().map(|&n| usize::from(n)).sum::<usize>();
-            let table = bytes.get(..16 + n_values).filter(|_| n_values <= 256).ok_or_else(truncated)?;
-            segments.extend_from_slice(&[0xff, 0xc4]);
-            segments.extend((table.len() as u16 + 3).to_be_bytes());
-            segments.push(class | i as u8);
-            segments.extend_from_slice(table);
-        }
-    }
-    if segments.is_empty() {
-        return Err(corrupt("the JPEG tables are missing"));
-    }
-    if let Some(interval @ 1..=0xffff) = directory.number(file, 515) {
-        segments.extend_from_slice(&[0xff, 0xdd, 0, 4]);
-        segments.extend((interval as u16).to_be_bytes());
-    }
-    Ok(segments)
-}
-
 /// Whether the JPEG decoder converts YCbCr to RGB. The JPEG decoder supports only full range. It must
 /// therefore not convert a file in the older scheme whose tags state another range.
 pub(super) fn converts(page: &Page) -> bool {
@@ -132,7 +86,7 @@ pub(super) fn converts(page: &Page) -> bool {
 /// has only one JPEG. The `bool` beside the data states whether the file contains the end of the data.
 pub(super) fn decode(
     page: &Page,
-    tables: &Tables,
+    tables: &Tables<'_>,
     (data, ends): (&[u8], bool),
     (width, height): (usize, usize),
     limits: &Limits,
@@ -152,8 +106,8 @@ pub(super) fn decode(
         stream.push(transform);
     }
     stream.extend_from_slice(&tables.segments);
-    if tables.bare {
-        push_frame(page, n_components, width, height, &mut stream);
+    if let Some(process) = tables.bare {
+        push_headers(process, page, n_components, (width, height), &mut stream);
         stream.extend_from_slice(data);
         if ends {
             stream.extend_from_slice(b"\xff\xd9");
@@ -216,21 +170,4 @@ fn first_scan(data: &[u8]) -> Option<usize> {
             _ => return None,
         }
     }
-}
-
-/// Appends the frame header and the scan header, which the older scheme leaves out.
-fn push_frame(page: &Page, n_components: usize, width: usize, height: usize, stream: &mut Vec<u8>) {
-    let n = n_components as u8;
-    let (across, down) = page.subsampling;
-    stream.extend_from_slice(&[0xff, 0xc0, 0, 8 + 3 * n, 8]);
-    stream.extend((height as u16).to_be_bytes());
-    stream.extend((width as u16).to_be_bytes());
-    stream.push(n);
-    for i in 0..n {
-        let sampling = if i == 0 && n == 3 { (across << 4 | down) as u8 } else { 0x11 };
-        stream.extend_from_slice(&[i + 1, sampling, i]);
-    }
-    stream.extend_from_slice(&[0xff, 0xda, 0, 6 + 2 * n, n]);
-    (0..n).for_each(|i| stream.extend_from_slice(&[i + 1, i << 4 | i]));
-    stream.extend_from_slice(&[0, 63, 0]);
 }

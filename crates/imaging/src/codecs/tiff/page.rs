@@ -5,6 +5,8 @@ mod tags;
 
 use std::ops::Range;
 
+pub(super) use self::tags::LOSSLESS_JPEG;
+
 use super::directory::{Directory, File};
 use super::{corrupt, unsupported};
 use crate::limits::{Limit, check};
@@ -145,7 +147,7 @@ impl Page {
         let n_samples = number(277).unwrap_or(1).max(1);
         check(Limit::Parts, limits.parts.into(), n_samples)?;
         let n_samples = n_samples as usize;
-        let photometric = tags::photometric(number(262), compression, n_samples)?;
+        let photometric = tags::photometric(number(262), compression, n_samples, number(512))?;
         let bits = tags::equal(file, directory, 258, "bits per sample")?.unwrap_or(1) as usize;
         let format = match tags::equal(file, directory, 339, "sample formats")? {
             None | Some(0 | 1 | 4) => Number::Unsigned,
@@ -178,7 +180,7 @@ impl Page {
             chunk_height: height,
             chunks: Vec::new(),
             palette: tags::palette(file, directory, photometric, bits)?,
-            subsampling: tags::subsampling(file, directory, photometric)?,
+            subsampling: tags::subsampling(file, directory, photometric, compression)?,
             luma: tags::reals(file, directory, 529).unwrap_or([0.299, 0.587, 0.114]),
             reference: tags::reals(file, directory, 532).unwrap_or([0.0, 255.0, 128.0, 255.0, 128.0, 255.0]),
             fax_options: number(292).unwrap_or(0),

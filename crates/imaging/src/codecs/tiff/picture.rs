@@ -18,7 +18,7 @@ use crate::{Error, Limits, Scratch};
 pub(super) struct Picture<'a> {
     pub(super) file: File<'a>,
     pub(super) page: Page,
-    pub(super) tables: Tables,
+    pub(super) tables: Tables<'a>,
     pub(super) limits: Limits,
 }
 
@@ -107,7 +107,7 @@ impl Picture<'_> {
     /// Whether a strip or tile extends beyond the end of the file.
     fn is_cut_off(&self, i: usize) -> bool {
         match &self.tables.whole {
-            Some(whole) => whole.end == self.file.bytes.len(),
+            Some(whole) => whole.reaches_end,
             None => self.page.chunks.get(i).is_some_and(|chunk| chunk.is_cut_off),
         }
     }
@@ -173,7 +173,7 @@ impl Picture<'_> {
         match page.compression {
             Compression::Jpeg | Compression::OldJpeg => {
                 let data = match &self.tables.whole {
-                    Some(range) => self.file.bytes.get(range.clone()).unwrap_or_default(),
+                    Some(whole) => whole.bytes.as_ref(),
                     None => self.data(i)?,
                 };
                 let size = (if page.tiled { page.chunk_width } else { place.width }, self.n_rows(place));
@@ -275,11 +275,13 @@ impl Picture<'_> {
         Ok(Block { samples, n, width: width as usize, missing_permille: 0, has_defect: false })
     }
 
-    /// Checks that a strip or tile in JPEG or WebP has the depth and the number of samples that the tags of
-    /// the page state.
+    /// Checks that a strip or tile in JPEG or WebP has the number of samples that the tags of the page state.
+    /// WebP has 8 bits per sample. The JPEG decoder scales samples of any precision to 8 bits, which is wrong
+    /// only for indices.
     fn check_samples(&self, block: Block) -> Result<Block, Error> {
         let expected = if self.page.planar { 1 } else { self.page.n_samples };
-        if self.page.bits != 8 {
+        let is_webp = self.page.compression == Compression::Webp;
+        if self.page.bits != 8 && (is_webp || self.page.photometric == Photometric::Palette) {
             return Err(unsupported(format!(
                 "pictures of {} bits per sample in strips or tiles",
                 self.page.bits

@@ -3,6 +3,7 @@
 //! same buffer, row by row.
 
 use super::page::{Number, Page};
+use super::samples::packed;
 use super::unsupported;
 use crate::Error;
 
@@ -27,12 +28,20 @@ pub(super) fn undo(
             rows.for_each(|row| differences::<2>(row, n_samples, big_endian));
             Ok(big_endian)
         }
+        (2, 24) => {
+            rows.for_each(|row| differences::<3>(row, n_samples, big_endian));
+            Ok(big_endian)
+        }
         (2, 32) => {
             rows.for_each(|row| differences::<4>(row, n_samples, big_endian));
             Ok(big_endian)
         }
         (2, 64) => {
             rows.for_each(|row| differences::<8>(row, n_samples, big_endian));
+            Ok(big_endian)
+        }
+        (2, bits @ 1..=31) => {
+            rows.for_each(|row| packed_differences(row, n_samples, bits));
             Ok(big_endian)
         }
         (3, 16 | 24 | 32 | 64) if page.number == Number::Float => {
@@ -58,6 +67,29 @@ fn differences<const N: usize>(row: &mut [u8], n_samples: usize, big_endian: boo
             value[k] = sum as u8;
             carry = sum >> 8;
         }
+    }
+}
+
+/// Undoes horizontal differencing of samples whose number of bits is not a multiple of 8. Such samples are
+/// packed without gaps, the highest bit first.
+fn packed_differences(row: &mut [u8], n_samples: usize, bits: usize) {
+    let n = row.len() * 8 / bits;
+    let mut values: Vec<u64> = packed(row, n, bits).collect();
+    for i in n_samples..values.len() {
+        values[i] = (values[i] + values[i - n_samples]) & ((1 << bits) - 1);
+    }
+    let (mut pending, mut n_pending, mut at) = (0_u64, 0, 0);
+    for value in values {
+        pending = pending << bits | value;
+        n_pending += bits;
+        while n_pending >= 8 {
+            n_pending -= 8;
+            row[at] = (pending >> n_pending) as u8;
+            at += 1;
+        }
+    }
+    if n_pending > 0 {
+        row[at] = (pending << (8 - n_pending)) as u8;
     }
 }
 

@@ -74,7 +74,7 @@ fn is_lab(page: &Page) -> bool {
 
 /// Iterates over packed samples of up to 32 bits. The bits of a sample are stored from the highest to the
 /// lowest, also in little-endian files.
-fn packed(row: &[u8], n: usize, bits: usize) -> impl Iterator<Item = u64> {
+pub(super) fn packed(row: &[u8], n: usize, bits: usize) -> impl Iterator<Item = u64> {
     (0..n).map_while(move |i| {
         let first = i * bits;
         let end = (first + bits).div_ceil(8);

@@ -205,6 +205,10 @@ fn parse_animation<'a>(
             let Area { width: frame_width, height: frame_height, .. } = frame.area;
             container.alpha |= frame_width < width as usize || frame_height < height as usize;
         }
+        // A cleared frame leaves transparent pixels behind. A frame that replaces the pixels of the canvas
+        // also replaces their alpha, and the first frame is drawn onto a transparent canvas.
+        let draws_alpha = container.n_frames == 0 || !frame.blends;
+        container.alpha |= frame.clears || (draws_alpha && frame.coded.has_alpha());
         container.lossy |= frame.coded.is_lossy();
         container.n_frames += 1;
     }

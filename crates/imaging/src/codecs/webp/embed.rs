@@ -32,6 +32,16 @@ pub(in crate::codecs) fn embed(file: &mut Vec<u8>, metadata: &Metadata) {
     file[4..8].copy_from_slice(&size.to_le_bytes());
 }
 
+/// Sets the flag for alpha in the extended header of an animation. libwebp sets the flag only if a frame has an
+/// alpha channel. The canvas can also be transparent where no frame covers it, and readers that trust the
+/// flag show these pixels as black. A file without an extended header stays unchanged: libwebp writes an
+/// animation of one frame as a still picture, whose own header states whether the picture has alpha.
+pub(super) fn flag_alpha(file: &mut [u8]) {
+    if file.get(12..16) == Some(b"VP8X") {
+        file[FLAGS_OFFSET] |= HAS_ALPHA;
+    }
+}
+
 /// Inserts an extended header into a file that has none.
 fn extend(file: &mut Vec<u8>) {
     let (width, height, alpha) =

@@ -3,8 +3,9 @@
 
 use super::container::{Coded, Content};
 use super::libwebp::{self, AnimationEncoder, Pixels, Settings};
-use super::{container, describe};
+use super::{container, describe, embed};
 use crate::codecs::codec::{Encode, Encoded, Sequence};
+use crate::codecs::hidden_color;
 use crate::codecs::pixel_format::with_channels;
 use crate::format::Format;
 use crate::metadata::Metadata;
@@ -153,7 +154,10 @@ impl Encode for Animation {
                 self.encoder.insert(started)
             }
         };
-        let image = with_channels(image, *channels, scratch);
+        let mut image = with_channels(image, *channels, scratch);
+        if !self.output.lossless {
+            hidden_color::extend(&mut image, scratch);
+        }
         encoder.add(pixels(&image), self.time_ms).map_err(failed)?;
         self.time_ms = self.time_ms.saturating_add(delay_ms);
         scratch.give(image.into_data());
@@ -162,6 +166,10 @@ impl Encode for Animation {
 
     fn finish(self: Box<Self>, _scratch: &mut Scratch) -> Result<Encoded, Error> {
         let (encoder, _) = self.encoder.expect("a frame was pushed before the end");
-        finish(encoder.finish(self.time_ms).map_err(failed)?, &self.output)
+        let mut encoded = finish(encoder.finish(self.time_ms).map_err(failed)?, &self.output)?;
+        if encoded.info.alpha {
+            embed::flag_alpha(&mut encoded.bytes);
+        }
+        Ok(encoded)
     }
 }

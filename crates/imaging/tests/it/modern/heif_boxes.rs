@@ -7,7 +7,7 @@ use crate::orientation::stored;
 
 /// Overwrites bytes in the content of the first box of the given kind. `offset` counts from the start of the
 /// content.
-pub(super) fn overwrite_box(file: &mut [u8], kind: &[u8; 4], offset: usize, bytes: &[u8]) {
+pub(crate) fn overwrite_box(file: &mut [u8], kind: &[u8; 4], offset: usize, bytes: &[u8]) {
     let at = file.windows(4).position(|window| window == kind).expect("the file must have the box");
     file[at + 4 + offset..][..bytes.len()].copy_from_slice(bytes);
 }

@@ -6,6 +6,9 @@ use crate::Error;
 use crate::codecs::tiff::directory::{Directory, File};
 use crate::codecs::tiff::{corrupt, unsupported};
 
+/// The value of the tag JPEGProc that means lossless coding with Huffman codes.
+pub(in crate::codecs::tiff) const LOSSLESS_JPEG: u64 = 14;
+
 /// Converts the value of the tag Compression to a [`Compression`].
 pub(super) fn compression(value: u64) -> Result<Compression, Error> {
     Ok(match value {
@@ -34,11 +37,13 @@ pub(super) fn photometric(
     value: Option<u64>,
     compression: Compression,
     n_samples: usize,
+    jpeg_process: Option<u64>,
 ) -> Result<Photometric, Error> {
+    let is_lossy_old_jpeg = compression == Compression::OldJpeg && jpeg_process != Some(LOSSLESS_JPEG);
     Ok(match value {
-        // A file with old-style JPEG is read as YCbCr if it states RGB or no interpretation, because all
-        // known files of this kind contain YCbCr.
-        Some(2) | None if compression == Compression::OldJpeg && n_samples >= 3 => Photometric::YCbCr,
+        // A file with lossy old-style JPEG is read as YCbCr if it states RGB or no interpretation, because
+        // all known files of this kind contain YCbCr.
+        Some(2) | None if is_lossy_old_jpeg && n_samples >= 3 => Photometric::YCbCr,
         Some(0) => Photometric::WhiteIsZero,
         Some(1 | 4) => Photometric::BlackIsZero,
         Some(2 | 34_892) => Photometric::Rgb,
@@ -77,7 +82,8 @@ pub(super) fn equal(
 }
 
 /// Returns the number of colour samples and the alpha sample. An extra sample is alpha only if the file
-/// declares it as alpha; all other extra samples are ignored.
+/// declares it as alpha; all other extra samples are ignored. If an RGB file has four samples and says nothing
+/// about the fourth, the fourth sample is straight alpha, as in other readers.
 pub(super) fn channels(
     file: &File<'_>,
     directory: &Directory,
@@ -95,6 +101,9 @@ pub(super) fn channels(
     }
     if photometric == Photometric::Inks && n_colors > 4 {
         return Err(unsupported(format!("{n_colors} inks")));
+    }
+    if extra.is_empty() && photometric == Photometric::Rgb && n_samples == 4 {
+        return Ok((n_colors, Some(Alpha { sample: 3, associated: false })));
     }
     let alpha = extra.iter().take(n_samples - n_colors).position(|kind| matches!(kind, 1 | 2));
     let alpha = alpha.map(|i| Alpha { sample: n_colors + i, associated: extra[i] == 1 });
@@ -126,11 +135,13 @@ pub(super) fn palette(
     Ok((0..n).map(|i| [value(i), value(n + i), value(2 * n + i)]).collect())
 }
 
-/// Reads and checks the tag YCbCrSubSampling.
+/// Reads and checks the tag YCbCrSubSampling. An invalid tag of a file with JPEG data is ignored, because the
+/// headers of the JPEG data state the subsampling.
 pub(super) fn subsampling(
     file: &File<'_>,
     directory: &Directory,
     photometric: Photometric,
+    compression: Compression,
 ) -> Result<(usize, usize), Error> {
     if photometric != Photometric::YCbCr {
         return Ok((1, 1));
@@ -139,6 +150,7 @@ pub(super) fn subsampling(
     match *values.as_slice() {
         [] => Ok((2, 2)),
         [across @ (1 | 2 | 4), down @ (1 | 2 | 4)] => Ok((across as usize, down as usize)),
+        _ if matches!(compression, Compression::Jpeg | Compression::OldJpeg) => Ok((2, 2)),
         _ => Err(corrupt(format!("chroma subsampling by {values:?}"))),
     }
 }

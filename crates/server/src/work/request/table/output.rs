@@ -52,7 +52,7 @@ object_schema! {
         encoding: bool = ENCODING, "progressive", "JPEG: progressive, in scans of growing detail, or baseline, from top to bottom";
         lossless: bool = Boolean, "false", "whether every pixel is kept, if the format can do so";
         effort: u8 = Integer(0_u8, 9), "", "from fast (0) to small (9); the default depends on the format";
-        max_bytes: u64 = Integer(1_u64, MAX_RESULT_BYTES), "", "the largest file size, in bytes; the result has the highest quality that fits";
+        max_bytes: u64 = Integer(1_u64, MAX_RESULT_BYTES), "", "the largest file size in bytes; the quality is lowered until the file fits";
         metadata: KeptMetadata = METADATA, "none", "which metadata of the image is kept";
         delay: u32 = Integer(10_u32, 60_000), "", "animations: milliseconds per frame; without it as in the image";
         plays as "loop": u16 =

@@ -16,14 +16,14 @@ const XYZ_TO_RGB: [[f32; 3]; 3] = [
 const N_STEPS: usize = 1 << 14;
 
 /// The conversion from CIE L*a*b* to sRGB, with a precomputed table of the sRGB curve.
-pub(super) struct CielabToSrgb {
+pub(crate) struct CielabToSrgb {
     /// The sRGB value for every step of linear light, from black to full intensity.
     curve: Vec<u8>,
 }
 
 impl CielabToSrgb {
     /// Creates the conversion and computes the table of the sRGB curve.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let curve = (0..=N_STEPS).map(|i| {
             let light = i as f32 / N_STEPS as f32;
             let v = if light <= 0.003_130_8 { light * 12.92 } else { 1.055 * light.powf(1.0 / 2.4) - 0.055 };
@@ -34,7 +34,7 @@ impl CielabToSrgb {
 
     /// Converts a colour with L* from 0 to 100 and with signed a* and b*, which are 0 for gray (CIE 15,
     /// 8.2.1). A colour outside of sRGB is clipped in each channel.
-    pub(super) fn color(&self, [l, a, b]: [f32; 3]) -> [u8; 3] {
+    pub(crate) fn color(&self, [l, a, b]: [f32; 3]) -> [u8; 3] {
         let fy = (l + 16.0) / 116.0;
         let linear = |f: f32| if f > 6.0 / 29.0 { f * f * f } else { (f - 4.0 / 29.0) * (108.0 / 841.0) };
         let [x, y, z] = [fy + a / 500.0, fy, fy - b / 200.0].map(linear);
