@@ -21,6 +21,7 @@ mod resize;
 mod scale;
 mod srgb;
 mod stream;
+mod tone_curve;
 mod watermark;
 
 use self::picture::Picture;

@@ -1,6 +1,7 @@
 //! Paints a landscape by code: mountains behind a lake at sunset.
 //!
-//! The demo, the load tools and the tests need a photograph, but no photograph may be part of the repository.
+//! The demo, the load tools and the tests need photographs of any size, but the repository contains only small
+//! photographs.
 //! The landscape has smooth gradients, texture, hard edges and film grain at every size, so that codecs and
 //! resampling do as much work as they do for a photograph from a camera.
 //!

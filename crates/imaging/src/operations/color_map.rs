@@ -60,7 +60,8 @@ impl ColorMap {
     }
 
     /// Multiplies the difference between each channel and the luma of the pixel by `1 + strength · (1 −
-    /// saturation)`, which changes muted colours most. `strength` is from −1 to 1.
+    /// saturation)²`, which changes muted colours most. The saturation is the difference between the largest
+    /// and the smallest channel (0–1), and `strength` is from −1 to 1.
     pub(super) fn vibrance(&mut self, strength: f32) {
         self.vibrance = strength;
     }
@@ -113,8 +114,8 @@ impl ColorMap {
         for pixel in pixels {
             let [r, g, b, _] = sums(pixel).map(|sum| sum.clamp(0, 256 << FRACTION) as f32 / FIXED_ONE - 0.5);
             let luma = r * LUMA[0] + g * LUMA[1] + b * LUMA[2];
-            let saturation = (r.max(g).max(b) - r.min(g).min(b)) / 255.0;
-            let factor = 1.0 + self.vibrance * (1.0 - saturation);
+            let muted = 1.0 - (r.max(g).max(b) - r.min(g).min(b)) / 255.0;
+            let factor = 1.0 + self.vibrance * muted * muted;
             for (value, channel) in pixel.iter_mut().zip([r, g, b]) {
                 *value = (luma + (channel - luma) * factor + 0.5) as u8;
             }
@@ -152,13 +153,8 @@ impl ColorMap {
 const FIXED_ONE: f32 = (1 << FRACTION) as f32;
 
 /// Interpolates between two matrices: an `amount` of 0 gives `from`, 1 gives `to`.
-pub(super) fn mix(from: Matrix, to: Matrix, amount: f32) -> Matrix {
+fn mix(from: Matrix, to: Matrix, amount: f32) -> Matrix {
     std::array::from_fn(|i| std::array::from_fn(|j| from[i][j] + (to[i][j] - from[i][j]) * amount))
-}
-
-/// Interpolates between the identity matrix (an `amount` of 0) and `to` (an `amount` of 1).
-pub(super) fn towards(to: Matrix, amount: f32) -> Matrix {
-    mix(IDENTITY, to, amount)
 }
 
 /// The `saturate` matrix of the W3C Filter Effects Module: a `factor` of 0 replaces each channel by the luma,

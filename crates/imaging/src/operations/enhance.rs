@@ -6,6 +6,7 @@ use super::Context;
 use super::channels::luma;
 use super::color_map::{ColorMap, saturate};
 use super::picture::Picture;
+use super::tone_curve::smoothstep;
 use crate::{Channels, Error, Image, Plan, Scratch};
 
 /// The largest share of the pixels that the stretch may turn black, and the largest share that it may turn
@@ -37,9 +38,8 @@ pub(super) fn run(
     let Some((black, white)) = levels(&histogram(&image)) else { return Ok(image.into()) };
     let mut map = ColorMap::identity();
     map.curve(|value| (value - black) / (white - black));
-    // Adds contrast: a weighted mean of the value and the smoothstep curve 3v² − 2v³, which keeps the values
-    // 0, ½ and 1.
-    map.curve(|value| value + CONTRAST * (value * value * (3.0 - 2.0 * value) - value));
+    // Adds contrast: a weighted mean of the value and the curve 3v² − 2v³, which keeps the values 0, ½ and 1.
+    map.curve(|value| value + CONTRAST * (smoothstep(0.0, 1.0, value) - value));
     map.matrix(saturate(SATURATION));
     Ok(map.apply(image, scratch).into())
 }

@@ -3,6 +3,7 @@
 //! the full effect.
 
 mod convolution;
+mod luma_map;
 mod motion;
 mod noise;
 mod pixelate;
@@ -45,7 +46,7 @@ pub(super) fn run(
         image = tones::posterize(value / 100.0).apply(image, scratch);
     }
     if let Some(colors) = filter.duotone {
-        image = tones::duotone(image, colors, scratch);
+        image = tones::duotone(colors).apply(image, scratch);
     }
     if let Some(value) = filter.noise {
         noise::add(&mut image, value / 100.0);

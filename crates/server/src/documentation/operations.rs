@@ -1,6 +1,6 @@
 //! Generates `docs/operations.md`: every attribute of every operation, with a picture before the operation
-//! and a picture after the operation. Code draws a landscape as the picture before the operation, and this
-//! program then processes the landscape. The tests in this module check that all pictures exist and have the
+//! and a picture after the operation. The picture before the operation is a photograph of a person, and this
+//! program then processes the photograph. The tests in this module check that all pictures exist and have the
 //! sizes that the page gives. The tests of `imaging` check how the operations change pixels.
 
 mod examples;
@@ -20,20 +20,21 @@ use crate::work::request::{self, Attribute, ObjectSchema, RequestKind};
 const INTRODUCTION: &str = "\
 # Operations
 
-This page shows the effect of each operation of a [request](requests.md) on one picture. The program made all pictures.
-The page about requests gives the order of the operations and the accepted values of each attribute. The watermark in
-the examples is an orange ring of 40 × 40 pixels.
+This page shows the effect of each operation of a [request](requests.md) on one photograph, a portrait of the astronaut
+Eileen Collins by NASA (public domain). The program made all other pictures. The page about requests gives the order of
+the operations and the accepted values of each attribute. The [formulas](#formulas) of the changes of tone and colour are
+at the end. The watermark in the examples is an orange ring of 40 × 40 pixels.
 ";
+
+/// The text below the generated tables: how each attribute computes a pixel.
+const FORMULAS: &str = include_str!("operations/formulas.md");
+
+/// The photograph before an operation: 216 × 144 pixels. `operations/README.md` names its origin.
+const PHOTOGRAPH: &[u8] = include_bytes!("operations/astronaut.jpg");
 
 /// The objects of a request that describe operations on pixels.
 const OPERATIONS: [&str; 11] =
     ["flip", "crop", "resize", "scale", "auto", "adjust", "filter", "watermark", "mask", "border", "padding"];
-
-/// Attributes without an example, because the landscape cannot show their effect.
-const WITHOUT_EXAMPLE: [&str; 1] = ["crop.padding"];
-
-/// Width and height, in pixels, of the landscape, which is the picture before an operation.
-const SIZE: (u32, u32) = (216, 144);
 
 /// The WebP quality of the pictures.
 const QUALITY: u8 = 75;
@@ -57,13 +58,10 @@ fn docs_directory() -> PathBuf {
 /// The picture before an operation, as a file. For the example of `auto.orient`, the file has an EXIF
 /// orientation.
 fn picture_before(has_orientation: bool) -> Vec<u8> {
-    let image = Image::new(SIZE.0, SIZE.1, Channels::Rgb, pixaven_sample::landscape(SIZE.0, SIZE.1, 7));
-    if !has_orientation {
-        return encode(image, Format::Png, &Output::default()).unwrap();
+    let mut file = PHOTOGRAPH.to_vec();
+    if has_orientation {
+        file.splice(2..2, EXIF_ORIENTATION_6.iter().copied());
     }
-    let output = Output { quality: Some(95), ..Output::default() };
-    let mut file = encode(image, Format::Jpeg, &output).unwrap();
-    file.splice(2..2, EXIF_ORIENTATION_6.iter().copied());
     file
 }
 
@@ -81,9 +79,8 @@ fn ring() -> Vec<u8> {
     encode(Image::new(40, 40, Channels::Rgba, data), Format::Png, &Output::default()).unwrap()
 }
 
-/// Applies `request` to the painted sample landscape and returns the result as an image file for
-/// `docs/operations.md`. The function uses `example` only to decide whether the sample landscape gets an EXIF
-/// orientation.
+/// Applies `request` to the photograph and returns the result as an image file for `docs/operations.md`. The
+/// function uses `example` only to decide whether the photograph gets an EXIF orientation.
 fn picture_after(example: &Example, request: &str) -> Result<(Vec<u8>, FileInfo), String> {
     let spec =
         request::parse(request.as_bytes(), RequestKind::Upload, false).map_err(|error| error.to_string())?;
@@ -160,6 +157,7 @@ pub(super) fn page_and_pictures() -> (String, Vec<(PathBuf, Vec<u8>)>) {
             }
         }
     }
+    page += FORMULAS;
     (page, pictures)
 }
 
@@ -169,7 +167,7 @@ fn every_attribute_of_an_operation_has_an_example_in_the_documentation() {
     let declared: Vec<String> =
         operations().flat_map(|(_, _, attributes)| attributes).map(|(name, _)| name).collect();
     for name in &declared {
-        assert!(with_example.contains(name.as_str()) || WITHOUT_EXAMPLE.contains(&name.as_str()), "{name}");
+        assert!(with_example.contains(name.as_str()), "{name}");
     }
     for name in with_example {
         assert!(declared.iter().any(|known| known == name), "{name} is not an attribute");

@@ -7,14 +7,21 @@ use crate::{Channels, Image, Scratch};
 /// The luma of a pixel and of its eight neighbours, in three rows of three.
 type Neighbours = [[i32; 3]; 3];
 
-/// Makes edges between bright and dark areas look like a relief that is lit from the upper left. Adds
-/// `strength` times the luma convolved with `−2 −1 0 / −1 0 1 / 0 1 2`: the pixels below and right minus the
-/// pixels above and left. Areas of one colour stay unchanged.
+/// Makes edges between bright and dark areas look like a relief that is lit from the upper left: adds half of
+/// `strength` times the luma convolved with `−2 −1 0 / −1 0 1 / 0 1 2`, which is the pixels below and right
+/// minus the pixels above and left. Mixes the image with the gray of a relief, of which the share is the
+/// square of `strength`: at a strength of 0.5 the image keeps three quarters of its colours, and at 1 it is a
+/// gray relief.
 pub(super) fn emboss(image: &mut Image, strength: f32, scratch: &mut Scratch) {
-    let strength = fixed(strength);
+    let (relief, plate) = (fixed(strength * 0.5), fixed(strength * strength));
     let slope = |[a, b, c]: Neighbours| -2 * a[0] - a[1] - b[0] + b[2] + c[1] + 2 * c[2];
-    replace_colors(image, scratch, |value, around| value + ((slope(around) * strength) >> FRACTION));
+    replace_colors(image, scratch, |value, around| {
+        value + ((slope(around) * relief + (PLATE - value) * plate) >> FRACTION)
+    });
 }
+
+/// The gray value of the flat parts of a relief.
+const PLATE: i32 = 128;
 
 /// Draws edges bright on black: the magnitude of the Sobel gradient, halved, so that an edge between black
 /// and white becomes exactly white. `strength` is from 0 (the original image) to 1 (only the edges).

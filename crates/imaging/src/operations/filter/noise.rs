@@ -1,21 +1,25 @@
-//! The effect `noise`: adds a random number to each pixel, the same number to all colour channels of the
-//! pixel. The numbers are the same in every run.
+//! The effect `noise`: adds random grain to each pixel. The grain is strongest in the middle tones, as that of
+//! film, and leaves black and white unchanged. All colour channels of a pixel share one random number. The
+//! numbers are the same in every run.
 
 use crate::{Channels, Image};
 
-/// Standard deviation of the noise at a strength of 1, in levels.
-const DEVIATION: f32 = 48.0;
+/// Standard deviation of the noise of a middle tone at a strength of 1, in levels.
+const DEVIATION: f32 = 32.0;
 
 /// The standard deviation of the sum of four independent, uniformly distributed bytes:
 /// `√(4 · (256² − 1) / 12)`.
 const DEVIATION_OF_FOUR_BYTES: f32 = 147.8;
 
-/// The number of fractional bits of the fixed-point number `factor`, by which the random numbers are
-/// multiplied.
+/// The number of fractional bits of the fixed-point numbers by which the random numbers are multiplied.
 const FRACTION: u32 = 12;
 
-/// Adds to each pixel an approximately normally distributed number that depends only on the position of the
-/// pixel.
+/// One half in the same fixed-point format. With this summand, a shift to the right rounds to the nearest
+/// number.
+const HALF: i32 = 1 << (FRACTION - 1);
+
+/// Adds to each value `v` (0–1) an approximately normally distributed number that depends only on the position
+/// of the pixel, multiplied by `2·√(v·(1 − v))`.
 pub(super) fn add(image: &mut Image, strength: f32) {
     match image.channels() {
         Channels::Gray => add_to::<1, 1>(image, strength),
@@ -26,13 +30,18 @@ pub(super) fn add(image: &mut Image, strength: f32) {
 
 /// Adds the noise to pixels of `N` bytes, of which the first `COLORS` are colours.
 fn add_to<const N: usize, const COLORS: usize>(image: &mut Image, strength: f32) {
-    let factor = (strength * DEVIATION / DEVIATION_OF_FOUR_BYTES * (1 << FRACTION) as f32) as i32;
+    let factor = strength * DEVIATION / DEVIATION_OF_FOUR_BYTES * (1 << FRACTION) as f32;
+    let factors: [i32; 256] = std::array::from_fn(|value| {
+        let value = value as f32 / 255.0;
+        (factor * 2.0 * (value * (1.0 - value)).sqrt()) as i32
+    });
     let stride = image.width() as usize * N;
     for (y, row) in (0u32..).zip(image.data_mut().chunks_exact_mut(stride)) {
         let start = hash(y);
         for (x, pixel) in (0u32..).zip(row.as_chunks_mut::<N>().0) {
-            let offset = (four_bytes(start ^ x) * factor) >> FRACTION;
+            let number = four_bytes(start ^ x);
             for value in &mut pixel[..COLORS] {
+                let offset = (number * factors[usize::from(*value)] + HALF) >> FRACTION;
                 *value = (i32::from(*value) + offset).clamp(0, 255) as u8;
             }
         }

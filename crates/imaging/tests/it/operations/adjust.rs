@@ -56,42 +56,108 @@ fn from_linear(l: f64) -> f64 {
     if l <= 0.0031308 { l * 12.92 } else { 1.055 * l.powf(1.0 / 2.4) - 0.055 }
 }
 
+/// The function *bias* of Schlick, in `f64`: multiplies the odds of a value.
+fn multiply_odds(v: f64, factor: f64) -> f64 {
+    v * factor / (1.0 + v * (factor - 1.0))
+}
+
 #[test]
 fn tone_curve_of_each_attribute_of_the_adjust_operation_matches_the_formula_of_the_attribute() {
     for amount in [-100.0f32, -50.0, -7.0, 13.0, 50.0, 100.0] {
         let a = f64::from(amount) / 100.0;
-        assert_curve(Adjust { brightness: amount, ..NEUTRAL }, |v| {
-            if a < 0.0 { v * (1.0 + a) } else { v + (1.0 - v) * a }
-        });
-        assert_curve(Adjust { gamma: amount, ..NEUTRAL }, |v| v.powf(2f64.powf(-2.0 * a)));
+        assert_curve(Adjust { brightness: amount, ..NEUTRAL }, |v| multiply_odds(v, 4f64.powf(a)));
+        assert_curve(Adjust { gamma: amount, ..NEUTRAL }, |v| v.powf(2.5f64.powf(-a)));
+        let gain = 4f64.powf(a);
         assert_curve(Adjust { exposure: amount, ..NEUTRAL }, |v| {
-            from_linear((to_linear(v) * 4f64.powf(a)).min(1.0))
+            let light = to_linear(v) * gain;
+            let (room, excess) = (0.75, gain - 0.25);
+            let is_bright = gain > 1.0 && light > 0.25;
+            let shoulder = || 0.25 + room * multiply_odds((light - 0.25) / excess, excess / room);
+            from_linear(if is_bright { shoulder() } else { light })
         });
-        let lift = |v: f64, a: f64| v + if a > 0.0 { 2.0 * a } else { a } * v * (1.0 - v).powi(3);
-        assert_curve(Adjust { shadows: amount, ..NEUTRAL }, |v| lift(v, a));
-        assert_curve(Adjust { highlights: amount, ..NEUTRAL }, |v| 1.0 - lift(1.0 - v, -a));
+        let steepness = 8.0 * a.abs().sqrt();
+        let end = (steepness / 4.0).tanh();
+        assert_curve(Adjust { contrast: amount, ..NEUTRAL }, |v| {
+            if a > 0.0 {
+                0.5 + (steepness / 2.0 * (v - 0.5)).tanh() / (2.0 * end)
+            } else {
+                0.5 + 2.0 / steepness * ((2.0 * v - 1.0) * end).atanh()
+            }
+        });
     }
-    for amount in [-100.0f32, -50.0, 20.0, 50.0] {
-        let slope = ((f64::from(amount) / 100.0 + 1.0) * std::f64::consts::FRAC_PI_4).tan();
-        assert_curve(Adjust { contrast: amount, ..NEUTRAL }, |v| (v - 0.5) * slope + 0.5);
-    }
-    let threshold = run(&ramp(), &plan(Adjust { contrast: 100.0, ..NEUTRAL }));
-    assert_eq!((pixel_at(&threshold, 127, 0), pixel_at(&threshold, 128, 0)), (&[0][..], &[255][..]));
 }
 
 #[test]
-fn colour_values_are_rounded_only_once_when_brightness_and_contrast_are_adjusted_together() {
-    // The brightness of −50 makes the tones darker, then the contrast spreads them. If the values were
-    // rounded between the two steps, tones would be lost.
-    let darkened =
-        Adjust { brightness: -50.0, gamma: 0.0, exposure: 0.0, shadows: 0.0, contrast: 0.0, ..NEUTRAL };
-    let adjust = Adjust { contrast: (2f32.atan() * 4.0 / std::f32::consts::PI - 1.0) * 100.0, ..darkened };
-    let result = run(&ramp(), &plan(adjust));
-    // Together, the curves of brightness and contrast compute (v/2 − ½)·2 + ½ = v − ½.
-    for (value, &result) in result.data().iter().enumerate() {
-        let expected = (value as f64 - 127.5).max(0.0);
-        assert!((f64::from(result) - expected).abs() <= 0.6, "{value} became {result}");
+fn tone_attributes_keep_black_and_white_at_every_amount() {
+    let ends = image_from_fn(2, 1, Channels::Rgb, |x, _, _| if x == 0 { 0 } else { 255 });
+    for amount in (-100..=100).map(|amount| amount as f32) {
+        for adjust in [
+            Adjust { brightness: amount, ..NEUTRAL },
+            Adjust { contrast: amount, ..NEUTRAL },
+            Adjust { gamma: amount, ..NEUTRAL },
+            Adjust { shadows: amount, ..NEUTRAL },
+            Adjust { highlights: amount, ..NEUTRAL },
+            Adjust { saturation: amount, ..NEUTRAL },
+            Adjust { vibrance: amount, ..NEUTRAL },
+            Adjust { exposure: amount.max(0.0), ..NEUTRAL },
+        ] {
+            assert_eq!(run(&ends, &plan(adjust)), ends, "{adjust:?}");
+        }
     }
+}
+
+#[test]
+fn attributes_of_half_strength_clip_no_tone_and_lay_no_veil_over_dark_tones() {
+    // The image has the tones of a typical photograph: more dark tones than bright tones, from 3 to 252.
+    let photo = image_from_fn(1000, 1, Channels::Gray, |x, _, _| {
+        (3.0 + 249.0 * (f64::from(x) / 999.0).powf(1.4)) as u8
+    });
+    let percentiles = |image: &Image| {
+        let mut tones = image.data().to_vec();
+        tones.sort_unstable();
+        (tones[10], tones[500], tones[990])
+    };
+    let (dark, middle, bright) = percentiles(&photo);
+    for amount in [-50.0, -30.0, 30.0, 50.0] {
+        for (name, adjust) in [
+            ("brightness", Adjust { brightness: amount, ..NEUTRAL }),
+            ("contrast", Adjust { contrast: amount, ..NEUTRAL }),
+            ("gamma", Adjust { gamma: amount, ..NEUTRAL }),
+            ("exposure", Adjust { exposure: amount, ..NEUTRAL }),
+        ] {
+            let result = run(&photo, &plan(adjust));
+            let (new_dark, new_middle, new_bright) = percentiles(&result);
+            assert!(new_dark <= dark + 16, "{name} {amount}: 1st percentile {dark} became {new_dark}");
+            let n_clipped = result.data().iter().filter(|&&tone| tone == 0 || tone == 255).count();
+            assert!(n_clipped <= 40, "{name} {amount} clips {n_clipped} of 1000 pixels");
+            if name != "exposure" {
+                assert!(new_bright >= bright - 30, "{name} {amount}: 99th percentile became {new_bright}");
+            }
+            if name != "contrast" {
+                let shift = f32::from(new_middle) - f32::from(middle);
+                let expected = 12.0..60.0;
+                assert!(expected.contains(&(shift * amount.signum())), "{name} {amount}: median by {shift}");
+            }
+        }
+    }
+}
+
+#[test]
+fn negative_amounts_of_brightness_and_contrast_undo_positive_amounts() {
+    let middle = image_from_fn(200, 1, Channels::Gray, |x, _, _| 28 + x as u8);
+    for adjust in [Adjust { brightness: 40.0, ..NEUTRAL }, Adjust { contrast: 40.0, ..NEUTRAL }] {
+        let undo = Adjust { brightness: -adjust.brightness, contrast: -adjust.contrast, ..NEUTRAL };
+        let result = run(&run(&middle, &plan(adjust)), &plan(undo));
+        assert!(max_difference(&result, &middle) <= 2, "{adjust:?}");
+    }
+}
+
+#[test]
+fn colour_values_are_rounded_only_once_when_brightness_and_gamma_are_adjusted_together() {
+    // The brightness of −100 makes dark tones four times darker, and the gamma makes them lighter again. If
+    // the values were rounded between the two curves, tones would be lost.
+    let adjust = Adjust { brightness: -100.0, gamma: 100.0, ..NEUTRAL };
+    assert_curve(adjust, |v| multiply_odds(v, 0.25).powf(0.4));
 }
 
 /// Multiplies a pixel by a matrix, in `f64`.

@@ -30,11 +30,17 @@ fn pixel(rgb: [u8; 3], filter: Filter) -> Vec<u8> {
 }
 
 #[test]
-fn filters_sepia_and_mono_match_the_css_filters_sepia_and_grayscale() {
+fn sepia_gives_brown_middle_tones_and_keeps_black_and_white() {
     let sepia = |value| Filter { sepia: Some(value), ..NONE };
-    assert_eq!(pixel([255, 255, 255], sepia(100.0)), [255, 255, 239]);
-    assert_eq!(pixel([100, 50, 200], sepia(100.0)), [116, 103, 80]);
-    assert_eq!(pixel([100, 50, 200], sepia(50.0)), [108, 76, 140]);
+    assert_eq!(pixel([0, 0, 0], sepia(100.0)), [0, 0, 0]);
+    assert_eq!(pixel([255, 255, 255], sepia(100.0)), [255, 255, 255]);
+    // The luma is 71. The odds 71 / 184 are multiplied by 1.4 for red and by 0.65 for blue.
+    assert_eq!(pixel([100, 50, 200], sepia(100.0)), [89, 71, 51]);
+    assert_eq!(pixel([100, 50, 200], sepia(25.0)), [97, 55, 163]);
+}
+
+#[test]
+fn mono_matches_the_css_filter_grayscale() {
     let mono = |value| Filter { mono: Some(value), ..NONE };
     assert_eq!(pixel([255, 0, 0], mono(100.0)), [54, 54, 54]);
     assert_eq!(pixel([0, 255, 0], mono(100.0)), [182, 182, 182]);
@@ -42,21 +48,41 @@ fn filters_sepia_and_mono_match_the_css_filters_sepia_and_grayscale() {
 }
 
 #[test]
-fn invert_filter_subtracts_each_colour_value_from_255() {
-    let invert = |value| Filter { invert: Some(value), ..NONE };
-    assert_eq!(pixel([0, 100, 255], invert(100.0)), [255, 155, 0]);
-    assert_eq!(pixel([0, 100, 255], invert(25.0)), [64, 114, 191]);
+fn invert_filter_of_full_strength_subtracts_each_colour_value_from_255() {
+    let image = noise_image(20, 20, Channels::Rgb);
+    let result = filtered(&image, Filter { invert: Some(100.0), ..NONE });
+    assert!(image.data().iter().zip(result.data()).all(|(before, after)| *after == 255 - before));
+    assert_eq!(filtered(&image, Filter { invert: Some(0.0), ..NONE }), image);
+}
+
+#[test]
+fn invert_filter_of_partial_strength_reverses_the_bright_tones_and_keeps_the_full_contrast() {
+    let ramp = image_from_fn(256, 1, Channels::Gray, |x, _, _| x as u8);
+    for (value, peak) in [(10.0, 230), (25.0, 191), (50.0, 128), (75.0, 64), (90.0, 26)] {
+        let tones = filtered(&ramp, Filter { invert: Some(value), ..NONE }).into_data();
+        assert!(tones[..peak].is_sorted() && tones[peak..].is_sorted_by(|a, b| a >= b), "{value}");
+        assert!(tones.iter().max() >= Some(&253) && tones.iter().min() <= Some(&2), "{value}");
+    }
+    // At a strength of 50, the result has no colour.
+    let result = pixel([200, 30, 90], Filter { invert: Some(50.0), ..NONE });
+    assert!(result[0] == result[1] && result[1] == result[2]);
 }
 
 #[test]
 fn posterize_filter_with_a_higher_value_leaves_fewer_tones_in_the_image() {
     let ramp = image_from_fn(256, 1, Channels::Gray, |x, _, _| x as u8);
-    for (value, n_levels) in [(100.0, 2), (80.0, 4), (60.0, 8), (40.0, 16), (20.0, 32)] {
+    for (value, n_levels) in [(100.0, 4), (80.0, 5), (50.0, 8), (25.0, 16), (10.0, 40), (0.0, 256)] {
         let mut tones = filtered(&ramp, Filter { posterize: Some(value), ..NONE }).into_data();
         assert!(tones.is_sorted());
         tones.dedup();
         assert_eq!((tones.len(), tones[0], *tones.last().unwrap()), (n_levels, 0, 255));
     }
+}
+
+#[test]
+fn posterize_filter_changes_all_channels_of_a_pixel_by_the_same_number_of_levels() {
+    // The luma is 120. With four tones, the lumas from 64 to 127 become 85.
+    assert_eq!(pixel([150, 110, 130], Filter { posterize: Some(100.0), ..NONE }), [115, 75, 95]);
 }
 
 #[test]
@@ -120,7 +146,7 @@ fn noise_filter_has_the_expected_standard_deviation_and_no_correlation_between_p
         assert!((mean_value(&result) - 128.0).abs() < 1.0);
         let values: Vec<f64> = result.data().iter().step_by(3).map(|v| f64::from(*v) - 128.0).collect();
         let variance = values.iter().map(|v| v * v).sum::<f64>() / values.len() as f64;
-        let expected = f64::from(value) * 0.48;
+        let expected = f64::from(value) * 0.32;
         assert!((variance.sqrt() / expected - 1.0).abs() < 0.06, "{} for {value}", variance.sqrt());
         for lag in [1, 2, 300, 301] {
             let product: f64 = values.iter().zip(&values[lag..]).map(|(a, b)| a * b).sum();
@@ -131,15 +157,33 @@ fn noise_filter_has_the_expected_standard_deviation_and_no_correlation_between_p
 }
 
 #[test]
+fn noise_filter_leaves_black_and_white_unchanged_and_hardly_raises_the_mean_of_a_dark_area() {
+    let full = |value| {
+        let flat = flat_image(200, 200, Channels::Gray, [value; 4]);
+        filtered(&flat, Filter { noise: Some(100.0), ..NONE })
+    };
+    for value in [0, 255] {
+        assert!(full(value).data().iter().all(|&new| new == value), "{value}");
+    }
+    assert!((mean_value(&full(12)) - 12.0).abs() < 2.5);
+}
+
+#[test]
 fn emboss_filter_shows_the_image_as_a_relief_that_is_lit_from_the_upper_left() {
     // In the relief, a bright square on a darker area is raised: its upper and left edges face the light.
     let image = image_from_fn(30, 30, Channels::Gray, |x, y, _| {
         if (10..20).contains(&x) && (10..20).contains(&y) { 140 } else { 100 }
     });
     let result = filtered(&image, Filter { emboss: Some(100.0), ..NONE });
-    assert_eq!((pixel_at(&result, 15, 15)[0], pixel_at(&result, 2, 2)[0]), (140, 100));
-    assert!(pixel_at(&result, 10, 15)[0] > 200 && pixel_at(&result, 15, 10)[0] > 200);
-    assert!(pixel_at(&result, 20, 15)[0] < 60 && pixel_at(&result, 15, 20)[0] < 60);
+    assert_eq!((pixel_at(&result, 15, 15)[0], pixel_at(&result, 2, 2)[0]), (128, 128));
+    assert!(pixel_at(&result, 10, 15)[0] > 180 && pixel_at(&result, 15, 10)[0] > 180);
+    assert!(pixel_at(&result, 20, 15)[0] < 76 && pixel_at(&result, 15, 20)[0] < 76);
+}
+
+#[test]
+fn emboss_filter_of_half_strength_keeps_three_quarters_of_the_colour() {
+    let half = Filter { emboss: Some(50.0), ..NONE };
+    assert_eq!(pixel([228, 128, 28], half), [203, 128, 53]);
 }
 
 #[test]

@@ -45,11 +45,11 @@ object_schema! {
         pixelate: Option<f64> = EffectAmount { default: None }, "", "squares of one colour; the value is their side in pixels";
         sepia: Option<f64> = STRENGTH, "", "the brown of old photographs";
         mono: Option<f64> = STRENGTH, "", "shades of gray";
-        invert: Option<f64> = STRENGTH, "", "the negative of the image";
+        invert: Option<f64> = STRENGTH, "", "the negative of the image; below 100 only bright tones are reversed";
         vignette: Option<f64> = STRENGTH, "", "dark corners";
         posterize: Option<f64> = STRENGTH, "", "few tones";
         duotone: Duotone = object::<Duotone>(), "", "shades between two colours";
-        noise: Option<f64> = STRENGTH, "", "random grain";
+        noise: Option<f64> = STRENGTH, "", "random grain, strongest in the middle tones";
         emboss: Option<f64> = STRENGTH, "", "a relief";
         edges: Option<f64> = STRENGTH, "", "outlines";
     }
