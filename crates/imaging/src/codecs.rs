@@ -24,6 +24,7 @@ mod pixel_format;
 mod png;
 mod psd;
 pub(crate) mod quality_search;
+mod quantise;
 mod still_decoder;
 mod still_encoder;
 mod svg;

@@ -2,7 +2,7 @@
 //! canvas. `scan.rs` reads the header before anything is decoded.
 
 mod encode;
-mod quantise;
+mod reduce;
 mod scan;
 mod table;
 

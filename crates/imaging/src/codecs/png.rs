@@ -3,10 +3,12 @@
 
 mod animation;
 mod colors;
+mod compress;
 mod embed;
 mod encode;
 mod essence;
 mod interlace;
+mod lossy;
 mod open;
 mod rows;
 mod scan;

@@ -43,6 +43,9 @@ pub struct Output {
     pub baseline: bool,
     /// Whether every pixel is kept unchanged, if the format has a lossless mode.
     pub lossless: bool,
+    /// Whether pixels may change in a format that is written without loss by default, such as PNG. Set if the
+    /// request says `lossless: false`. A `quality` has the same effect.
+    pub lossy: bool,
     /// The effort of the encoder, from 0 (fast) to 9 (small file). With `None`, the default effort of the
     /// format is used.
     pub effort: Option<u8>,

@@ -24,6 +24,7 @@ mod orientation;
 mod output;
 mod probe;
 mod psd;
+mod quantised;
 mod reduced_decoding;
 mod second_decoders;
 mod svg;

@@ -22,6 +22,7 @@ const AUTO: Output = Output {
     quality: None,
     baseline: false,
     lossless: false,
+    lossy: false,
     effort: None,
     max_bytes: None,
     metadata: KeptMetadata::None,

@@ -197,7 +197,7 @@ fn error_or_warning_for_a_cut_off_animation_states_the_percentage_that_is_missin
     let apng = [Undecodable, Undecodable, half, tenth, last, Whole];
     // A GIF does not state its number of frames. The first 2 % and the first 10 % of the GIF file end within
     // the first frame.
-    let [first, second] = [Missing(93.0), Missing(7.0)];
+    let [first, second] = [Missing(93.0), Missing(15.0)];
     let [half, tenth, last] = missing([20.0, 11.0, 10.0]);
     let gif = [first, second, half, tenth, last, Whole];
     let [half, tenth, last] = missing([50.0, 10.0, 1.0]);

@@ -5,7 +5,7 @@
 
 use ::gif::{DisposalMethod, Repeat};
 
-use super::quantise::to_indexed;
+use super::reduce::{ColorReducer, settle};
 use super::table::Table;
 use crate::codecs::animation_delta::{changed_area, rows_of};
 use crate::codecs::canvas::Area;
@@ -30,6 +30,7 @@ const EFFORT_FOR_TWO_ENCODINGS: u8 = 7;
 /// The encoder of a GIF file.
 pub(in crate::codecs) struct Encoder {
     sequence: Sequence,
+    reducer: ColorReducer,
     /// Whether a frame is encoded a second time, with the colours of unchanged pixels instead of
     /// transparency.
     tries_opaque: bool,
@@ -62,20 +63,30 @@ impl Encoder {
     /// Creates an encoder that has not received a frame yet.
     pub(in crate::codecs) fn new(output: &Output, sequence: Sequence) -> Self {
         let tries_opaque = output.effort.is_some_and(|effort| effort >= EFFORT_FOR_TWO_ENCODINGS);
-        Self { sequence, tries_opaque, file: None, pending: None, canvas: None }
+        let reducer = ColorReducer::new(sequence.n_frames > 1);
+        Self { sequence, reducer, tries_opaque, file: None, pending: None, canvas: None }
     }
 
     /// Writes the frame that was pushed last. If `clear` is true, the whole canvas becomes transparent before
     /// the next frame is drawn.
     fn write_pending(&mut self, clear: bool, scratch: &mut Scratch) -> Result<(), Error> {
-        let Some(Pending { image, delay_ms }) = self.pending.take() else { return Ok(()) };
-        let whole = Area { left: 0, top: 0, width: image.width() as usize, height: image.height() as usize };
+        let Some(Pending { mut image, delay_ms }) = self.pending.take() else { return Ok(()) };
         // To clear the whole canvas, the frame must cover the whole canvas, because the disposal method
         // clears only the rectangle of the frame.
         let before = if clear { None } else { self.canvas.as_ref() };
-        let area = before.map_or(whole, |before| changed_area(before, &image));
-        let part = copy_changed(&image, before, area, scratch);
-        let (indexed, is_exact) = to_indexed(&part, scratch)?;
+        let (mut area, mut part) = changed_part(&image, before, scratch);
+        let mut exact = palette::exact(&part, 256, scratch);
+        if let (None, Some(before)) = (&exact, before) {
+            settle(&mut image, before);
+            scratch.give(part.into_data());
+            (area, part) = changed_part(&image, Some(before), scratch);
+            exact = palette::exact(&part, 256, scratch);
+        }
+        let is_exact = exact.is_some();
+        let indexed = match exact {
+            Some(indexed) => indexed,
+            None => self.reducer.reduce(&part, scratch),
+        };
         scratch.give(part.into_data());
         let mut candidates = vec![indexed];
         if self.tries_opaque && is_exact && before.is_some() {
@@ -198,6 +209,13 @@ fn threshold_alpha(image: &mut Image) {
 fn uncovers(before: &Image, after: &Image) -> bool {
     let after = after.data().as_chunks::<4>().0;
     before.data().as_chunks::<4>().0.iter().zip(after).any(|(old, new)| old[3] > new[3])
+}
+
+/// Finds the rectangle that differs from `before`, and copies its pixels with [`copy_changed`].
+fn changed_part(image: &Image, before: Option<&Image>, scratch: &mut Scratch) -> (Area, Image) {
+    let whole = Area { left: 0, top: 0, width: image.width() as usize, height: image.height() as usize };
+    let area = before.map_or(whole, |before| changed_area(before, image));
+    (area, copy_changed(image, before, area, scratch))
 }
 
 /// Copies the pixels in `area`. Makes a pixel of the copy transparent if the same pixel in `before` has the

@@ -5,9 +5,10 @@ use std::cell::RefCell;
 use std::io::Write;
 use std::rc::Rc;
 
-use ::png::{BitDepth, ColorType, EncodingError, Writer};
+use ::png::{BitDepth, ColorType, DeflateCompression, EncodingError, Filter, Writer};
 
-use super::encode::{Effort, PHOTO_FILTER, describe, failed};
+use super::compress::{FAST, failed};
+use super::encode::describe;
 use crate::codecs::animation_delta::{changed_area, rows_of};
 use crate::codecs::canvas::Area;
 use crate::codecs::codec::{Encode, Encoded, Sequence};
@@ -20,7 +21,7 @@ use crate::{Channels, Error, Image, Scratch};
 /// The encoder of an APNG file.
 pub(in crate::codecs) struct Animation {
     sequence: Sequence,
-    effort: Effort,
+    compression: DeflateCompression,
     file: File,
     writer: Option<Writer<File>>,
     /// The frame that was written last, with which the next frame is compared.
@@ -47,8 +48,11 @@ impl Write for File {
 impl Animation {
     /// Creates an encoder that has not received a frame yet.
     pub(in crate::codecs) fn new(output: &Output, sequence: Sequence) -> Self {
-        let effort = Effort::of(output);
-        Self { sequence, effort, file: File::default(), writer: None, previous: None, n_written: 0 }
+        let compression = match output.effort {
+            None | Some(0 | 1) => FAST,
+            Some(effort) => DeflateCompression::Level(effort.min(9)),
+        };
+        Self { sequence, compression, file: File::default(), writer: None, previous: None, n_written: 0 }
     }
 
     /// Returns the channels that all frames of the file have: RGBA if any frame can have alpha, else RGB.
@@ -66,8 +70,8 @@ impl Animation {
         let alpha = image.channels().has_alpha();
         encoder.set_color(if alpha { ColorType::Rgba } else { ColorType::Rgb });
         encoder.set_depth(BitDepth::Eight);
-        encoder.set_deflate_compression(self.effort.single());
-        encoder.set_filter(PHOTO_FILTER);
+        encoder.set_deflate_compression(self.compression);
+        encoder.set_filter(Filter::Adaptive);
         encoder.set_animated(self.sequence.n_frames.max(1), self.sequence.plays.map_or(0, u32::from))?;
         encoder.write_header()
     }

@@ -1,9 +1,10 @@
 //! Writes PNG. A picture with at most 256 colours is written with a palette. Any other picture is written as
-//! gray, RGB or RGBA, without the channels that it does not need. The compression level depends on the kind
-//! of content: photograph, drawing or palette.
+//! gray, RGB or RGBA, without the channels that it does not need, unless the request allows a lossy palette.
 
-use ::png::{BitDepth, ColorType, DeflateCompression, EncodingError, Filter};
+use ::png::BitDepth;
 
+use super::compress::{Color, Effort, Raster, Strategy};
+use super::lossy;
 use crate::codecs::codec::Encoded;
 use crate::codecs::palette::{self, Indexed};
 use crate::format::Format;
@@ -13,56 +14,30 @@ use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// The compression for photographs. A fast compression is used, because a slow compression makes photographs
-/// hardly smaller. On a photograph of 720 × 588 pixels, the file size differs by at most a tenth from the
-/// file size with deflate level 6, and this fast encoder takes a thirtieth of the time. The deflate levels
-/// below 2 give larger files and are slower.
-const FAST: DeflateCompression = DeflateCompression::FdeflateUltraFast;
+/// The largest picture, in bytes before compression, that is compressed as a whole. Larger pictures are
+/// compressed row by row by the fastest method, because everything else would need too much memory.
+const MAX_WHOLE_BYTES: usize = 48 << 20;
 
-/// The deflate levels for the three kinds of content, which depend on `output.effort`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Effort {
-    /// The deflate level for photographs, whose rows are filtered. `None` means that photographs are
-    /// compressed only by the fast encoder.
-    photo: Option<u8>,
-    /// The deflate level for drawings, whose rows are not filtered, because a filter would hide repeated
-    /// pixels from deflate. `None` means that drawings are compressed in the same way as photographs.
-    drawing: Option<u8>,
-    /// The deflate level for pictures with a palette.
-    indexed: u8,
-}
+/// The largest picture, in bytes before compression, for which many filters are tried. Larger pictures would
+/// take more than five seconds of processor time.
+const MAX_MANY_FILTERS_BYTES: usize = 16 << 20;
 
-impl Effort {
-    /// Chooses the deflate levels for `output.effort`.
-    pub(super) fn of(output: &Output) -> Self {
-        let (photo, drawing, indexed) = match output.effort {
-            None => (None, Some(4), 6),
-            Some(0) => (None, None, 1),
-            Some(1) => (None, Some(2), 2),
-            Some(effort) => (Some(effort.min(9)), Some(effort.min(9)), effort.min(9)),
-        };
-        Self { photo, drawing, indexed }
+/// Chooses the compression for a picture of `n_bytes` bytes before compression, by `output.effort`. ADR 29 has
+/// the measurements.
+fn effort(output: &Output, n_bytes: usize) -> Effort {
+    if n_bytes > MAX_WHOLE_BYTES {
+        return Effort::Fast;
     }
-
-    /// Returns the compression for pictures that are encoded only once. It is the same compression as for
-    /// photographs.
-    pub(super) fn single(self) -> DeflateCompression {
-        self.photo.map_or(FAST, DeflateCompression::Level)
+    let most = if n_bytes > MAX_MANY_FILTERS_BYTES { 1 } else { 4 };
+    match output.effort {
+        Some(0) => Effort::Fast,
+        Some(1) => Effort::Single(Strategy::MinSum, 1),
+        Some(2) => Effort::Single(Strategy::MinSum, 5),
+        None | Some(3) => Effort::Single(Strategy::Bigrams, 5),
+        Some(4) => Effort::Single(Strategy::Bigrams, 6),
+        Some(5) => Effort::Single(Strategy::Bigrams, 8),
+        Some(effort) => Effort::Preset((effort - 5).min(most)),
     }
-}
-
-/// The filter for photographs. For each row, the `png` crate chooses the filter with the smallest sum of
-/// differences.
-pub(super) const PHOTO_FILTER: Filter = Filter::Adaptive;
-
-/// The compression ratio that distinguishes drawings from photographs. A picture is a drawing if the fast
-/// encoder makes it smaller by more than this factor.
-const DRAWING_RATIO: usize = 5;
-
-/// Converts an error of the `png` crate to an error of this crate.
-#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
-pub(super) fn failed(error: EncodingError) -> Error {
-    Error::Encode { format: "PNG", reason: error.to_string() }
 }
 
 /// Encodes a picture and returns the complete PNG file.
@@ -72,20 +47,22 @@ pub(in crate::codecs) fn encode(
     _metadata: &Metadata,
     scratch: &mut Scratch,
 ) -> Result<Encoded, Error> {
-    let effort = Effort::of(output);
-    if let Some(indexed) = palette::exact(image, 256, scratch)
-        && !is_better_as_gray(image, &indexed)
-    {
-        let encoded = encode_indexed(image, &indexed, effort, scratch);
-        scratch.give(indexed.indices);
-        return encoded;
-    }
-    let reduced = reduce(image, scratch);
-    let encoded = encode_direct(reduced.as_ref().unwrap_or(image), effort);
-    if let Some(reduced) = reduced {
-        scratch.give(reduced.into_data());
-    }
-    encoded
+    let quality = lossy::quality(output);
+    let exact = palette::exact(image, 256, scratch).filter(|indexed| !is_better_as_gray(image, indexed));
+    let indexed = exact.or_else(|| lossy::reduce(image, quality?, scratch));
+    let mut encoded = match indexed {
+        Some(indexed) => encode_indexed(image, indexed, output, scratch)?,
+        None => {
+            let reduced = reduce(image, scratch);
+            let encoded = encode_direct(reduced.as_ref().unwrap_or(image), output)?;
+            if let Some(reduced) = reduced {
+                scratch.give(reduced.into_data());
+            }
+            encoded
+        }
+    };
+    encoded.info.quality = quality;
+    Ok(encoded)
 }
 
 /// Whether a picture is gray and has more than 16 gray values. Such a picture is smaller without a palette,
@@ -126,52 +103,26 @@ fn reduce(image: &Image, scratch: &mut Scratch) -> Option<Image> {
     }
 }
 
-/// Encodes a picture without a palette. The size of the first attempt shows whether the picture is a
-/// photograph or a drawing.
-fn encode_direct(image: &Image, effort: Effort) -> Result<Encoded, Error> {
-    let (color_type, colorspace) = match image.channels() {
-        Channels::Gray => (ColorType::Grayscale, Colorspace::Gray),
-        Channels::Rgb => (ColorType::Rgb, Colorspace::Rgb),
-        Channels::Rgba => (ColorType::Rgba, Colorspace::Rgb),
+/// Encodes a picture without a palette.
+fn encode_direct(image: &Image, output: &Output) -> Result<Encoded, Error> {
+    let (color, colorspace) = match image.channels() {
+        Channels::Gray => (Color::Gray, Colorspace::Gray),
+        Channels::Rgb => (Color::Rgb, Colorspace::Rgb),
+        Channels::Rgba => (Color::Rgba, Colorspace::Rgb),
     };
-    let mut bytes = compress(image, color_type, FAST, PHOTO_FILTER)?;
-    let is_drawing = bytes.len() < image.data().len() / DRAWING_RATIO;
-    let drawing = effort.drawing.filter(|_| is_drawing).map(|level| (level, Filter::NoFilter));
-    for (level, filter) in effort.photo.map(|level| (level, PHOTO_FILTER)).into_iter().chain(drawing) {
-        let candidate = compress(image, color_type, DeflateCompression::Level(level), filter)?;
-        if candidate.len() < bytes.len() {
-            bytes = candidate;
-        }
-    }
-    let depth = 8 * color_type.samples() as u8;
+    let (width, height, data) = (image.width(), image.height(), image.data());
+    let raster = Raster { width, height, color, depth: BitDepth::Eight, data };
+    let bytes = raster.compress(effort(output, data.len()))?;
+    let depth = 8 * image.channels().count() as u8;
     let info = describe(image, colorspace, depth, image.channels().has_alpha());
     Ok(Encoded { info, bytes })
-}
-
-/// Encodes a picture without a palette, with one compression and one filter.
-fn compress(
-    image: &Image,
-    color_type: ColorType,
-    compression: DeflateCompression,
-    filter: Filter,
-) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::with_capacity(image.data().len() / 2);
-    let mut encoder = ::png::Encoder::new(&mut bytes, image.width(), image.height());
-    encoder.set_color(color_type);
-    encoder.set_depth(BitDepth::Eight);
-    encoder.set_deflate_compression(compression);
-    encoder.set_filter(filter);
-    let mut writer = encoder.write_header().map_err(failed)?;
-    writer.write_image_data(image.data()).map_err(failed)?;
-    writer.finish().map_err(failed)?;
-    Ok(bytes)
 }
 
 /// Encodes a picture with a palette.
 fn encode_indexed(
     image: &Image,
-    indexed: &Indexed,
-    effort: Effort,
+    indexed: Indexed,
+    output: &Output,
     scratch: &mut Scratch,
 ) -> Result<Encoded, Error> {
     let (depth, bits) = match indexed.colors.len() {
@@ -180,26 +131,14 @@ fn encode_indexed(
         5..=16 => (BitDepth::Four, 4),
         _ => (BitDepth::Eight, 8),
     };
-    let n_translucent = indexed.colors.iter().take_while(|color| color[3] < 255).count();
-    let colors: Vec<u8> = indexed.colors.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect();
-    let alphas: Vec<u8> = indexed.colors[..n_translucent].iter().map(|color| color[3]).collect();
     let packed = pack(&indexed.indices, image.width() as usize, bits, scratch);
-    let mut bytes = Vec::with_capacity(packed.len() / 2);
-    let mut encoder = ::png::Encoder::new(&mut bytes, image.width(), image.height());
-    encoder.set_color(ColorType::Indexed);
-    encoder.set_depth(depth);
-    encoder.set_palette(colors);
-    if n_translucent > 0 {
-        encoder.set_trns(alphas);
-    }
-    encoder.set_deflate_compression(DeflateCompression::Level(effort.indexed));
-    encoder.set_filter(Filter::NoFilter);
-    let mut writer = encoder.write_header().map_err(failed)?;
-    writer.write_image_data(&packed).map_err(failed)?;
-    writer.finish().map_err(failed)?;
+    scratch.give(indexed.indices);
+    let (width, height, data) = (image.width(), image.height(), &packed[..]);
+    let raster = Raster { width, height, color: Color::Indexed(&indexed.colors), depth, data };
+    let bytes = raster.compress(effort(output, data.len()))?;
     scratch.give(packed);
-    let info = describe(image, Colorspace::Palette, bits as u8, n_translucent > 0);
-    Ok(Encoded { info, bytes })
+    let alpha = indexed.colors.first().is_some_and(|color| color[3] < 255);
+    Ok(Encoded { info: describe(image, Colorspace::Palette, bits as u8, alpha), bytes })
 }
 
 /// Packs indices of `bits` bits into bytes. The first index of a byte is in the highest bits. Each row begins

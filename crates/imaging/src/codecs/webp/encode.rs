@@ -27,17 +27,29 @@ const DEFAULT_METHOD: u8 = 4;
 /// is the default of libwebp.
 const DEFAULT_LOSSLESS_EFFORT: u8 = 75;
 
+/// The lowest method of libwebp with which the sharp conversion of chroma is used.
+const MIN_SHARP_METHOD: u8 = 1;
+
+/// The largest picture, in pixels, with the sharp conversion of chroma. The conversion needs about 14 bytes of
+/// memory per pixel.
+const MAX_SHARP_PIXELS: u64 = 16 << 20;
+
 fn failed(reason: String) -> Error {
     Error::Encode { format: "WebP", reason }
 }
 
+/// The methods of libwebp for `output.effort` 0 to 9. The slowest method begins at effort 7.
+const METHODS: [u8; 10] = [0, 1, 1, 2, 3, 4, 5, 6, 6, 6];
+
 /// Converts `output.effort`, 0 to 9, to a setting of libwebp. For a lossy file, the setting is the method, 0
 /// to 6; for a lossless file, it is the effort, 0 to 100.
-fn settings(output: &Output) -> Settings {
-    let method = output.effort.map_or(DEFAULT_METHOD, |effort| effort.min(9) * 2 / 3);
+fn settings(output: &Output, image: &Image) -> Settings {
+    let method = output.effort.map_or(DEFAULT_METHOD, |effort| METHODS[usize::from(effort.min(9))]);
     let lossless_effort = output.effort.map_or(DEFAULT_LOSSLESS_EFFORT, |effort| effort.min(9) * 11);
     let quality = if output.lossless { lossless_effort } else { quality(output) };
-    Settings { lossless: output.lossless, quality, method }
+    let n_pixels = u64::from(image.width()) * u64::from(image.height());
+    let sharp_yuv = !output.lossless && method >= MIN_SHARP_METHOD && n_pixels <= MAX_SHARP_PIXELS;
+    Settings { lossless: output.lossless, quality, method, sharp_yuv }
 }
 
 fn quality(output: &Output) -> u8 {
@@ -85,11 +97,11 @@ pub(in crate::codecs) fn encode(
     check_size(image, Format::Webp)?;
     if image.channels() == Channels::Gray {
         let rgb = with_channels(image.clone(), Channels::Rgb, scratch);
-        let bytes = libwebp::encode(pixels(&rgb), settings(output)).map_err(failed)?;
+        let bytes = libwebp::encode(pixels(&rgb), settings(output, image)).map_err(failed)?;
         scratch.give(rgb.into_data());
         return finish(bytes, output);
     }
-    finish(libwebp::encode(pixels(image), settings(output)).map_err(failed)?, output)
+    finish(libwebp::encode(pixels(image), settings(output, image)).map_err(failed)?, output)
 }
 
 /// Encodes a picture without alpha as a bare VP8 key frame (RFC 6386), which is the content of a lossy WebP
@@ -97,7 +109,7 @@ pub(in crate::codecs) fn encode(
 pub(in crate::codecs) fn key_frame(image: &Image, quality: u8, format: Format) -> Result<Vec<u8>, Error> {
     let failed = |reason| Error::Encode { format: format.name(), reason };
     check_size(image, format)?;
-    let settings = Settings { lossless: false, quality, method: DEFAULT_METHOD };
+    let settings = Settings { lossless: false, quality, method: DEFAULT_METHOD, sharp_yuv: false };
     let bytes = libwebp::encode(pixels(image), settings).map_err(failed)?;
     match container::parse(&bytes).map(|container| container.content) {
         Ok(Content::Still(Coded::Lossy { data, alpha: None })) => Ok(data.to_vec()),
@@ -127,7 +139,8 @@ impl Animation {
         check_size(image, Format::Webp)?;
         let alpha = self.sequence.alpha || image.channels().has_alpha();
         let plays = self.sequence.plays.unwrap_or(0);
-        let encoder = AnimationEncoder::new(image.width(), image.height(), plays, settings(&self.output));
+        let settings = settings(&self.output, image);
+        let encoder = AnimationEncoder::new(image.width(), image.height(), plays, settings);
         Ok((encoder.map_err(failed)?, if alpha { Channels::Rgba } else { Channels::Rgb }))
     }
 }

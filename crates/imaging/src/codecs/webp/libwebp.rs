@@ -19,6 +19,9 @@ pub(super) struct Settings {
     pub(super) quality: u8,
     /// The compression method, 0 (fast) to 6 (small).
     pub(super) method: u8,
+    /// Whether chroma is reduced by an iterative method that keeps sharp edges between saturated colours, if
+    /// the file is lossy.
+    pub(super) sharp_yuv: bool,
 }
 
 /// Rows of pixels with straight alpha, without padding. A pixel is RGBA if `alpha` is true, else RGB.
@@ -36,9 +39,9 @@ pub(super) struct Pixels<'a> {
 /// Panics when the length of the buffer does not match the size, which is a bug of the caller.
 pub(super) fn encode(pixels: Pixels<'_>, settings: Settings) -> Result<Vec<u8>, String> {
     let config = config(settings)?;
-    // Lossless coding needs ARGB pixels, lossy coding needs YUV pixels. The pixels are imported directly in
-    // the needed form, so that libwebp does not have to convert them afterwards.
-    let mut picture = Picture::import(pixels, settings.lossless)?;
+    // Lossless coding and the sharp conversion need ARGB pixels, other lossy coding needs YUV pixels. The
+    // pixels are imported directly in the needed form, so that libwebp does not have to convert them twice.
+    let mut picture = Picture::import(pixels, settings.lossless || settings.sharp_yuv)?;
     let mut writer = MaybeUninit::uninit();
     // SAFETY: `WebPMemoryWriterInit` writes every field of the struct to which its argument refers.
     let mut writer = unsafe {
@@ -209,6 +212,7 @@ fn config(settings: Settings) -> Result<sys::WebPConfig, String> {
     config.lossless = settings.lossless.into();
     config.quality = settings.quality.into();
     config.method = settings.method.into();
+    config.use_sharp_yuv = settings.sharp_yuv.into();
     config.alpha_quality = 100;
     // SAFETY: the configuration is initialised, and libwebp only reads it.
     if unsafe { sys::WebPValidateConfig(&raw const config) } == 0 {

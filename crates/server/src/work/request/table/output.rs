@@ -28,8 +28,14 @@ object_schema! {
     /// The format `auto` writes the smallest of AVIF (if this build writes AVIF), WebP, and JPEG or PNG, each
     /// as good as a JPEG of `quality`. Of an animation, `auto` writes the smaller of WebP and APNG.
     ///
-    /// `lossless` matters for formats with both kinds of compression, such as WebP. PNG is always lossless,
-    /// and JPEG never is.
+    /// `lossless` matters for formats with both kinds of compression, such as WebP. JPEG is never lossless.
+    /// PNG is lossless unless the request has a `quality` below 100 or `lossless: false`, which means quality
+    /// 90. Such a PNG has a palette of at most 256 colours. If no palette is good enough for the quality, the
+    /// PNG is lossless.
+    ///
+    /// `effort` trades processor time for bytes. A lossless file has the same pixels at every effort. PNG uses
+    /// effort 3 by default, and tries several filters from 6 on. WebP uses 5 by default, and the slowest
+    /// method of its encoder from 7 on.
     ///
     /// `max_bytes` lowers the quality until the file fits. The search begins at `quality`, or at 100 without
     /// `quality`. If no quality fits, or if the format has no quality, the request fails, and the message

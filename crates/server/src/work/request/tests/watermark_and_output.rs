@@ -72,6 +72,7 @@ fn the_attributes_of_the_request_object_output_become_part_of_the_processing_pla
         quality: Some(80),
         baseline: true,
         lossless: true,
+        lossy: false,
         effort: Some(9),
         max_bytes: Some(200_000),
         metadata: KeptMetadata::Copyright,

@@ -1,0 +1,139 @@
+//! Compresses the pixels of a PNG. The `png` crate compresses row by row: it is fast and needs little memory.
+//! The `oxipng` crate compresses the whole picture at once, with better choices of filters, and with
+//! libdeflate.
+
+use ::oxipng::{Deflater, FilterStrategy, IndexSet, RGBA8, indexset};
+use ::png::{BitDepth, DeflateCompression, EncodingError};
+
+use crate::Error;
+
+/// The fastest compression of the `png` crate. A filter for each row is chosen by the sum of differences.
+pub(super) const FAST: DeflateCompression = DeflateCompression::FdeflateUltraFast;
+
+/// Pixels in the form in which a PNG stores them: rows of whole bytes, before filtering.
+pub(super) struct Raster<'a> {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) color: Color<'a>,
+    /// Bits of a channel or of an index.
+    pub(super) depth: BitDepth,
+    pub(super) data: &'a [u8],
+}
+
+/// The meaning of the pixels.
+#[derive(Clone, Copy)]
+pub(super) enum Color<'a> {
+    Gray,
+    Rgb,
+    Rgba,
+    /// Indices of a palette of red, green, blue and alpha. Opaque entries come last.
+    Indexed(&'a [[u8; 4]]),
+}
+
+/// How much work the compression does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effort {
+    /// The fastest compression of the `png` crate.
+    Fast,
+    /// One filter strategy for photographs and drawings, no filter for palettes, and a level of libdeflate
+    /// from 1 (fast) to 12 (small).
+    Single(Strategy, u8),
+    /// A preset of `oxipng`, 1 to 6: several filter strategies, of which the best is kept.
+    Preset(u8),
+}
+
+/// How the filter of each row is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strategy {
+    /// The filter with the smallest sum of differences. It is the fastest strategy.
+    MinSum,
+    /// The filter with the fewest different pairs of neighbouring bytes. It finds repeated patterns, which
+    /// `MinSum` hides from deflate.
+    Bigrams,
+}
+
+/// Converts an error of the `png` crate to an error of this crate.
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
+pub(super) fn failed(error: EncodingError) -> Error {
+    Error::Encode { format: "PNG", reason: error.to_string() }
+}
+
+impl Raster<'_> {
+    /// Compresses the pixels and returns the complete file.
+    pub(super) fn compress(&self, effort: Effort) -> Result<Vec<u8>, Error> {
+        let (filters, level) = match effort {
+            Effort::Fast => return self.compress_fast(),
+            Effort::Preset(preset) => return self.optimize(::oxipng::Options::from_preset(preset)),
+            Effort::Single(_, level) if matches!(self.color, Color::Indexed(_)) => {
+                (indexset! { FilterStrategy::NONE }, level)
+            }
+            Effort::Single(Strategy::MinSum, level) => (indexset! { FilterStrategy::MinSum }, level),
+            Effort::Single(Strategy::Bigrams, level) => (indexset! { FilterStrategy::Bigrams }, level),
+        };
+        let filters: IndexSet<FilterStrategy> = filters;
+        self.optimize(::oxipng::Options {
+            filters,
+            deflater: Deflater::Libdeflater { compression: level },
+            palette_reduction: false,
+            ..::oxipng::Options::default()
+        })
+    }
+
+    fn compress_fast(&self) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::with_capacity(self.data.len() / 2);
+        let mut encoder = ::png::Encoder::new(&mut bytes, self.width, self.height);
+        encoder.set_color(match self.color {
+            Color::Gray => ::png::ColorType::Grayscale,
+            Color::Rgb => ::png::ColorType::Rgb,
+            Color::Rgba => ::png::ColorType::Rgba,
+            Color::Indexed(_) => ::png::ColorType::Indexed,
+        });
+        encoder.set_depth(self.depth);
+        let (mut compression, mut filter) = (FAST, ::png::Filter::Adaptive);
+        if let Color::Indexed(colors) = self.color {
+            encoder.set_palette(colors.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect::<Vec<u8>>());
+            let alphas: Vec<u8> =
+                colors.iter().map(|color| color[3]).take_while(|&alpha| alpha < 255).collect();
+            if !alphas.is_empty() {
+                encoder.set_trns(alphas);
+            }
+            // `FAST` finds only repeated bytes, and would hardly compress the patterns of a palette.
+            (compression, filter) = (DeflateCompression::Level(1), ::png::Filter::NoFilter);
+        }
+        encoder.set_deflate_compression(compression);
+        encoder.set_filter(filter);
+        let mut writer = encoder.write_header().map_err(failed)?;
+        writer.write_image_data(self.data).map_err(failed)?;
+        writer.finish().map_err(failed)?;
+        Ok(bytes)
+    }
+
+    /// Compresses with the `oxipng` crate. The kind of pixels stays the same, but the order of a palette can
+    /// change.
+    fn optimize(&self, options: ::oxipng::Options) -> Result<Vec<u8>, Error> {
+        let failed = |error: ::oxipng::PngError| Error::Encode { format: "PNG", reason: error.to_string() };
+        let color = match self.color {
+            Color::Gray => ::oxipng::ColorType::Grayscale { transparent_shade: None },
+            Color::Rgb => ::oxipng::ColorType::RGB { transparent_color: None },
+            Color::Rgba => ::oxipng::ColorType::RGBA,
+            Color::Indexed(colors) => ::oxipng::ColorType::Indexed {
+                palette: colors.iter().map(|&[r, g, b, a]| RGBA8::new(r, g, b, a)).collect(),
+            },
+        };
+        let depth = match self.depth {
+            BitDepth::One => ::oxipng::BitDepth::One,
+            BitDepth::Two => ::oxipng::BitDepth::Two,
+            BitDepth::Four => ::oxipng::BitDepth::Four,
+            BitDepth::Eight => ::oxipng::BitDepth::Eight,
+            BitDepth::Sixteen => ::oxipng::BitDepth::Sixteen,
+        };
+        let options = ::oxipng::Options {
+            bit_depth_reduction: false,
+            color_type_reduction: false,
+            grayscale_reduction: false,
+            ..options
+        };
+        let raw = ::oxipng::RawImage::new(self.width, self.height, color, depth, self.data.to_vec());
+        raw.and_then(|raw| raw.create_optimized_png(&options)).map_err(failed)
+    }
+}
