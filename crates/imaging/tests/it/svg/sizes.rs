@@ -45,7 +45,7 @@ fn assert_sharp(input: &[u8], plan: &Plan, size: (u32, u32)) {
     assert_eq!((width, height), size);
     let is_sharp = |[r, g, b, a]: [u8; 4]| {
         let is_gray = r == g && g == b;
-        a == 255 && ((is_gray && (r < 3 || r > 252)) || (r == 255 && g == 0 && b == 0))
+        a == 255 && ((is_gray && !(3..=252).contains(&r)) || (r == 255 && g == 0 && b == 0))
     };
     let blurred = pixels.iter().filter(|&&pixel| !is_sharp(pixel)).count();
     assert_eq!(blurred, 0, "{blurred} blurred pixels of {}", pixels.len());
@@ -124,6 +124,6 @@ fn svg_watermark_is_drawn_at_its_size_in_the_output() {
     let done = process(input, &plan, &Limits::default(), &mut Scratch::default()).unwrap();
     let (_, _, pixels) = decode_png(&done.bytes);
     for (i, [r, g, b, _]) in pixels.into_iter().enumerate() {
-        assert!(r == g && g == b && (r < 3 || r > 252), "{i}: {r} {g} {b}");
+        assert!(r == g && g == b && !(3..=252).contains(&r), "{i}: {r} {g} {b}");
     }
 }
