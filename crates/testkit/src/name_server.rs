@@ -2,7 +2,8 @@
 //! address, an error, silence, a truncated reply, or another reply for the same question the next time.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket as StdUdpSocket};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener as StdListener, UdpSocket as StdUdpSocket};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -105,15 +106,14 @@ impl NameServer {
             count,
         });
         let over_tcp = Arc::clone(&shared);
-        let address = runtime::listen((ip, 0), move |stream, _| {
+        let (socket, listener) = bind_same_port(ip);
+        let address = runtime::accept_from(listener, move |stream, _| {
             let shared = Arc::clone(&over_tcp);
             async move {
                 // An error means that the client closed the connection.
                 let _closed = serve_tcp(stream, &shared).await;
             }
         });
-        let socket =
-            StdUdpSocket::bind(address).expect("the UDP port with the number of the TCP port is free");
         socket.set_nonblocking(true).expect("a new socket can be made non-blocking");
         runtime::spawn(async move {
             let socket = UdpSocket::from_std(socket).expect("the socket is non-blocking");
@@ -149,6 +149,19 @@ impl NameServer {
     /// Waits until at least `n` questions have arrived.
     pub async fn wait_for_questions(&self, n: usize) {
         self.n_questions.clone().wait_for(|count| *count >= n).await.expect("the server runs");
+    }
+}
+
+/// Binds a UDP socket and a TCP socket to the same port. Another process may use the TCP port with the number of
+/// a free UDP port, so the function tries one UDP port after the other.
+fn bind_same_port(ip: Ipv4Addr) -> (StdUdpSocket, StdListener) {
+    loop {
+        let socket = StdUdpSocket::bind((ip, 0)).expect("a UDP port is free");
+        let address = socket.local_addr().expect("a bound socket has an address");
+        match StdListener::bind(address) {
+            Ok(listener) => return (socket, listener),
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::AddrInUse, "{error}"),
+        }
     }
 }
 

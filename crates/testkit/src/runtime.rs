@@ -21,12 +21,20 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 /// Listens on `address` and runs the function `serve` for every connection until the process ends. `serve`
 /// gets the stream and the number of the connection, counted from 0. Returns the address on which the
 /// listener is bound.
-pub(crate) fn listen<F, S>(address: impl ToSocketAddrs, mut serve: F) -> SocketAddr
+pub(crate) fn listen<F, S>(address: impl ToSocketAddrs, serve: F) -> SocketAddr
 where
     F: FnMut(TcpStream, usize) -> S + Send + 'static,
     S: Future<Output = ()> + Send + 'static,
 {
-    let listener = StdListener::bind(address).expect("the address has a free port");
+    accept_from(StdListener::bind(address).expect("the address has a free port"), serve)
+}
+
+/// Like [`listen`], but with a socket that is already bound.
+pub(crate) fn accept_from<F, S>(listener: StdListener, mut serve: F) -> SocketAddr
+where
+    F: FnMut(TcpStream, usize) -> S + Send + 'static,
+    S: Future<Output = ()> + Send + 'static,
+{
     listener.set_nonblocking(true).expect("a new socket can be made non-blocking");
     let address = listener.local_addr().expect("a bound socket has an address");
     RUNTIME.spawn(async move {

@@ -286,11 +286,16 @@ async fn the_request_object_output_sets_the_format_the_size_limit_and_the_metada
 
     let response = app.upload("image.jpg", &jpeg, &json!({"output": {"max_bytes": 9000}})).await.json();
     assert!(response["output"]["bytes"].as_u64() <= Some(9_000), "{response}");
-    let response = app.upload("image.jpg", &jpeg, &json!({"output": {"max_bytes": 900}})).await;
+    let response = app.upload("image.jpg", &jpeg, &json!({"output": {"max_bytes": 900}})).await.json();
+    let warning = response["warnings"][0].to_string();
+    assert!(warning.contains("output.max_bytes: no attempt had at most 900 bytes"), "{response}");
+    let lossless = json!({"output": {"format": "png", "max_bytes": 900}});
+    let response = app.upload("image.jpg", &jpeg, &lossless).await;
     assert_eq!((response.status, &response.json()["error"]), (422, &json!("invalid_request")));
     let message = response.json()["message"].to_string();
     assert!(
-        message.contains("output.max_bytes: the smallest JPEG") && message.contains("more than 900"),
+        message.contains("output.max_bytes: the PNG is written without loss")
+            && message.contains("more than 900"),
         "{message}"
     );
 

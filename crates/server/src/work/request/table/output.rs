@@ -50,7 +50,7 @@ object_schema! {
         format: TargetFormat = OutputFormat, "", "the file format; without it the format follows from the image's format";
         quality: u8 = Integer(1_u8, 100), "", "the quality; the default depends on the format";
         encoding: bool = ENCODING, "progressive", "JPEG: progressive, in scans of growing detail, or baseline, from top to bottom";
-        lossless: bool = Boolean, "false", "whether every pixel is kept, if the format can do so";
+        lossless: bool = Boolean, "", "true keeps every pixel, if the format can do so; false allows loss in a PNG; the default depends on the format";
         effort: u8 = Integer(0_u8, 9), "", "from fast (0) to small (9); the default depends on the format";
         max_bytes: u64 = Integer(1_u64, MAX_RESULT_BYTES), "", "the largest file size in bytes; the quality is lowered until the file fits";
         metadata: KeptMetadata = METADATA, "none", "which metadata of the image is kept";
