@@ -177,7 +177,7 @@ async fn serve_udp(socket: &UdpSocket, shared: &Shared) {
 }
 
 /// Replies to the questions of one TCP connection. Each message has its length in front of it.
-async fn serve_tcp(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
+async fn serve_tcp(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     loop {
         let mut query = vec![0; usize::from(stream.read_u16().await?)];
         stream.read_exact(&mut query).await?;
