@@ -12,7 +12,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -31,7 +30,6 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use self::connections::{Connection, Connections};
-use self::lingering::LingeringStream;
 use self::tracked::{TrackedBody, TrackedStream};
 use crate::runtime::lifecycle::Tasks;
 
@@ -140,21 +138,18 @@ async fn serve_connection(
     connection: Arc<Connection>,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
-    let has_unread_body = Arc::new(AtomicBool::new(false));
-    let stream = LingeringStream::new(PacedStream::new(stream), Arc::clone(&has_unread_body));
-    let mut stream = TimeoutStream::new(stream);
+    let mut stream = TimeoutStream::new(PacedStream::new(stream));
     stream.set_write_timeout(Some(timeouts.write));
     let stream = TrackedStream::new(Box::pin(stream), Arc::clone(&connection));
     let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
         let (router, connection) = (router.clone(), Arc::clone(&connection));
-        let has_unread_body = Arc::clone(&has_unread_body);
         async move {
             if !connection.begin_request() {
                 return Err(EvictedError);
             }
             let Ok(response) = router.oneshot(request.map(axum::body::Body::new)).await;
             // The server sends this header only with an answer before which it has not read the whole body.
-            has_unread_body.store(response.headers().contains_key(header::CONNECTION), Ordering::Relaxed);
+            connection.set_has_unread_body(response.headers().contains_key(header::CONNECTION));
             Ok(response.map(|body| TrackedBody::new(body, connection)))
         }
     });

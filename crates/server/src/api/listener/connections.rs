@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -68,6 +68,7 @@ pub(super) struct Connection {
     shared: Arc<Shared>,
     id: u64,
     state: AtomicU8,
+    has_unread_body: AtomicBool,
     evicted: CancellationToken,
 }
 
@@ -132,7 +133,13 @@ impl Connections {
         if let Some(client) = client {
             *table.n_per_client.entry(client).or_default() += 1;
         }
-        Ok(Connection { shared: Arc::clone(&self.shared), id, state: AtomicU8::new(IDLE), evicted })
+        Ok(Connection {
+            shared: Arc::clone(&self.shared),
+            id,
+            state: AtomicU8::new(IDLE),
+            has_unread_body: AtomicBool::new(false),
+            evicted,
+        })
     }
 
     /// Closes the connection that has been idle for the longest time. Returns whether an idle connection
@@ -223,6 +230,15 @@ impl Connection {
         }
         self.state.store(BUSY, Ordering::Relaxed);
         true
+    }
+
+    /// Records whether the client may still send the body of the request that was answered last.
+    pub(super) fn set_has_unread_body(&self, has_unread_body: bool) {
+        self.has_unread_body.store(has_unread_body, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_unread_body(&self) -> bool {
+        self.has_unread_body.load(Ordering::Relaxed)
     }
 
     /// Records that the whole answer was produced.

@@ -1,5 +1,5 @@
 //! Tells the table of connections what a connection does: a stream that reports when everything was sent, and
-//! a body of an answer that reports its end.
+//! a body of an answer that reports its end. The stream also lingers when it is shut down.
 
 use std::io;
 use std::pin::Pin;
@@ -11,16 +11,19 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connections::Connection;
+use super::lingering::Lingering;
 
 /// A stream to a client. hyper flushes the stream after hyper has written all bytes that are ready.
 pub(super) struct TrackedStream<S> {
     stream: S,
     connection: Arc<Connection>,
+    /// `None` until the direction of the server is closed.
+    lingering: Option<Lingering>,
 }
 
 impl<S> TrackedStream<S> {
     pub(super) fn new(stream: S, connection: Arc<Connection>) -> Self {
-        Self { stream, connection }
+        Self { stream, connection, lingering: None }
     }
 }
 
@@ -34,7 +37,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for TrackedStream<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for TrackedStream<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TrackedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -62,7 +65,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TrackedStream<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let Self { stream, connection, lingering } = &mut *self;
+        if lingering.is_none() {
+            ready!(Pin::new(&mut *stream).poll_shutdown(context))?;
+            if !connection.has_unread_body() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        lingering.get_or_insert_with(Lingering::new).poll_discard(Pin::new(stream), context).map(Ok)
     }
 }
 
