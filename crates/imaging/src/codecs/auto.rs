@@ -61,8 +61,6 @@ const EQUAL_QUALITIES: [[u8; 3]; 13] = [
 /// The largest number of pixels of a picture that is also encoded as AVIF. An AVIF of this size takes about ten
 /// seconds of processor time.
 const MAX_AVIF_PIXELS: u64 = 12_000_000;
-/// The largest number of encodings for `output.max_bytes`.
-const N_ATTEMPTS: u64 = 3;
 
 /// Returns the quality at which `format` looks as good as a JPEG of quality `jpeg`. Interpolates linearly
 /// between the rows of `EQUAL_QUALITIES`.
@@ -173,7 +171,11 @@ fn candidates(image: &Image, output: &Output, scratch: &mut Scratch) -> Vec<Form
         palette::exact(image, 256, scratch).map(|indexed| scratch.give(indexed.indices)).is_some();
     let mut formats = Vec::new();
     let n_pixels = u64::from(image.width()) * u64::from(image.height());
-    let max_pixels = if output.max_bytes.is_some() { MAX_AVIF_PIXELS / N_ATTEMPTS } else { MAX_AVIF_PIXELS };
+    let max_pixels = if output.max_bytes.is_some() {
+        MAX_AVIF_PIXELS / quality_search::MAX_ATTEMPTS
+    } else {
+        MAX_AVIF_PIXELS
+    };
     formats.extend(Format::written().filter(|&format| format == Format::Avif && n_pixels <= max_pixels));
     formats.push(Format::Webp);
     if opaque {

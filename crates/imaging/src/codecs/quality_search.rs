@@ -24,6 +24,9 @@ pub(crate) struct Found<T> {
     pub(crate) warning: Option<String>,
 }
 
+/// The largest number of encodings of one search.
+pub(crate) const MAX_ATTEMPTS: u64 = 3;
+
 /// The share of `max_bytes` at which an attempt aims that is allowed to be too large, because an earlier
 /// attempt fits.
 const CLOSE_TARGET: f64 = 0.98;
