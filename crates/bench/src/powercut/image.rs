@@ -210,8 +210,9 @@ fn lens(n_durable: usize, changes: &[&Change]) -> Vec<usize> {
     lens
 }
 
-/// The writes that touch one piece of a file, in their order. Each write has its offset in the file and its
-/// complete data, including the data outside of the piece.
+/// The writes that change at least one byte of a piece (a part of a file), in the order in which the server
+/// made the writes. A write consists of the offset in the file and all written bytes, also the bytes outside
+/// the piece.
 type Writes<'a> = Vec<(usize, &'a [u8])>;
 
 /// Lists, for each piece of a file, the writes to it in their order.

@@ -1,5 +1,5 @@
-//! Tests of a server that gets more work than it can do: it refuses at once every request that would wait too
-//! long, and it serves light images although heavy images wait.
+//! Tests of a server that gets more work than the server can do. The server refuses at once every request whose
+//! image would wait too long for a worker, and processes light images although heavy images wait.
 
 use std::net::SocketAddr;
 

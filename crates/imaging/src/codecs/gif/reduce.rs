@@ -43,8 +43,8 @@ impl ColorReducer {
     }
 }
 
-/// Replaces each pixel that looks the same as the pixel in `before` by that pixel, so that it counts as
-/// unchanged. Both images are RGBA, and every alpha is 0 or 255.
+/// Compares each pixel of `image` with the pixel of `before` at the same place. If the two pixels look the
+/// same, copies the pixel of `before` into `image`, and the encoder then treats the pixel as unchanged. Both images are RGBA, and every alpha is 0 or 255.
 pub(super) fn settle(image: &mut Image, before: &Image) {
     let before = before.data().as_chunks::<4>().0;
     for (pixel, old) in image.data_mut().as_chunks_mut::<4>().0.iter_mut().zip(before) {

@@ -1,5 +1,5 @@
-//! Copies only those chunks of a PNG that the default image needs. A file whose other chunks are damaged, for
-//! example those of its animation, can be decoded from such a copy, as other programs show such a file.
+//! Copies only those chunks of a PNG that the default image needs. Other programs show a PNG whose other chunks are
+//! damaged, for example the chunks of the animation. The copy lets this decoder read such a PNG as well.
 
 use super::scan::chunk_end;
 
