@@ -1,6 +1,7 @@
-//! JPEG 2000 (ISO/IEC 15444-1), as a JP2 file or as a bare codestream. The crate `hayro-jpeg2000`, written in
-//! safe Rust, decodes the pixels. The crate `openjp2`, a Rust version of OpenJPEG, encodes pixels. `openjp2`
-//! never reads a customer's file, because this module uses only the encoder of `openjp2`.
+//! JPEG 2000 (ISO/IEC 15444-1) and High-Throughput JPEG 2000 (ISO/IEC 15444-15), as a JP2 file or as a bare
+//! codestream. `picture.rs` names the crates that decode the pixels. The crate `openjp2`, a Rust version of
+//! OpenJPEG, encodes pixels. `openjp2` never reads a customer's file, because this module uses only the encoder
+//! of `openjp2`.
 
 mod codestream;
 mod encode;
@@ -10,14 +11,12 @@ mod header;
     reason = "openjp2 writes through C callbacks; all are in this module, each with a safety comment"
 )]
 mod memory;
-
-use hayro_jpeg2000::{
-    ColorSpace, DecodeError, DecodeSettings, DecoderContext, FormatError, Image, MarkerError,
-};
+mod picture;
 
 use self::codestream::End;
 pub(super) use self::encode::encode;
 use self::header::Jp2Header;
+use self::picture::{Decoded, Picture};
 use super::codec::Header;
 use super::still_decoder::DecodeStill;
 use crate::alpha::unpremultiply;
@@ -34,25 +33,16 @@ fn corrupt(reason: impl ToString) -> Error {
     Error::Corrupt { format: Format::Jp2.name(), reason: reason.to_string() }
 }
 
-/// Converts an error of the crate `hayro-jpeg2000`.
-fn failed(error: DecodeError) -> Error {
-    match error {
-        DecodeError::Format(FormatError::Unsupported) | DecodeError::Marker(MarkerError::Unsupported) => {
-            Error::Unsupported { format: Format::Jp2.name(), reason: error.to_string() }
-        }
-        error => corrupt(error),
-    }
-}
-
 /// A JPEG 2000 file whose headers were read.
 pub(super) struct Decoder<'a> {
     input: &'a [u8],
-    image: Image<'a>,
+    picture: Picture<'a>,
+    is_high_throughput: bool,
     header: Header,
     channels: Channels,
 }
 
-/// The channels of a decoded pixel, in the order in which `hayro-jpeg2000` delivers them.
+/// The channels of a decoded pixel, in the order in which the decoders deliver them.
 #[derive(Debug, Clone, Copy)]
 struct Channels {
     layout: Layout,
@@ -72,14 +62,14 @@ impl<'a> Decoder<'a> {
     /// Reads the boxes of the file and the main header of the codestream. Decodes no pixels.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let jp2 = header::read(input, limits)?;
-        // The limits are checked before `hayro-jpeg2000` is called, because the crate allocates memory for a
-        // picture of the size that the file states.
+        // The limits are checked before the decoders are called, because they allocate memory for a picture of
+        // the size that the file states.
         limits.check_input(jp2.width, jp2.height, 1)?;
-        let image = Image::new(input, &settings(None)).map_err(failed)?;
-        if image.width() == 0 || image.height() == 0 {
+        let picture = Picture::open(input, jp2.high_throughput, None)?;
+        if picture.width() == 0 || picture.height() == 0 {
             return Err(corrupt("a side is zero"));
         }
-        let channels = channels(&image, &jp2)?;
+        let channels = channels(&picture, &jp2)?;
         let mut warnings = Vec::new();
         let truncation = match jp2.end {
             End::Complete => None,
@@ -89,36 +79,23 @@ impl<'a> Decoder<'a> {
                 None
             }
         };
-        let profile = match image.color_space() {
-            ColorSpace::Icc { profile, .. } => Some(profile.clone()),
-            _ => None,
-        };
+        let has_profile_of_use = !(channels.n_colors == 1 && channels.alpha);
         let header = Header {
-            info: describe(&image, &jp2, channels),
+            info: describe(&picture, &jp2, channels),
             orientation: Orientation::Upright,
-            profile: profile.filter(|_| !(channels.n_colors == 1 && channels.alpha)),
+            profile: picture.profile().filter(|_| has_profile_of_use).map(<[u8]>::to_vec),
             metadata: Metadata { exif: jp2.exif, xmp: jp2.xmp, ..Metadata::default() },
             plays: None,
             warnings,
             truncation,
         };
-        Ok(Self { input, image, header, channels })
+        Ok(Self { input, picture, is_high_throughput: jp2.high_throughput, header, channels })
     }
 }
 
-/// The settings of `hayro-jpeg2000`: the decoder tolerates defects, and decodes the lowest resolution level
-/// that is at least as large as `needed`.
-fn settings(needed: Option<Size>) -> DecodeSettings {
-    DecodeSettings {
-        resolve_palette_indices: true,
-        strict: false,
-        target_resolution: needed.map(|size| (size.width, size.height)),
-    }
-}
-
-fn channels(image: &Image<'_>, jp2: &Jp2Header) -> Result<Channels, Error> {
-    let n_colors = usize::from(image.color_space().num_channels());
-    let alpha = image.has_alpha();
+fn channels(picture: &Picture<'_>, jp2: &Jp2Header) -> Result<Channels, Error> {
+    let n_colors = picture.n_colors();
+    let alpha = picture.has_alpha();
     let layout = match (n_colors, alpha) {
         (1, false) => Layout::Gray,
         (3, false) => Layout::Rgb,
@@ -135,7 +112,7 @@ fn channels(image: &Image<'_>, jp2: &Jp2Header) -> Result<Channels, Error> {
     Ok(Channels { layout, n_colors, alpha, premultiplied: jp2.premultiplied })
 }
 
-fn describe(image: &Image<'_>, jp2: &Jp2Header, channels: Channels) -> ImageInfo {
+fn describe(picture: &Picture<'_>, jp2: &Jp2Header, channels: Channels) -> ImageInfo {
     let colorspace = match channels.n_colors {
         _ if jp2.palette => Colorspace::Palette,
         1 | 2 => Colorspace::Gray,
@@ -145,8 +122,8 @@ fn describe(image: &Image<'_>, jp2: &Jp2Header, channels: Channels) -> ImageInfo
     };
     ImageInfo {
         format: Format::Jp2,
-        width: image.width(),
-        height: image.height(),
+        width: picture.width(),
+        height: picture.height(),
         colorspace,
         interlaced: false,
         sampling: jp2.sampling.filter(|_| channels.n_colors == 3).map(str::to_owned),
@@ -163,31 +140,23 @@ impl DecodeStill for Decoder<'_> {
     }
 
     fn reduce_to(&mut self, needed: Size) {
-        // `open` has already created an image of the full size. If creating an image of a smaller size fails,
-        // the full-size image is used.
-        if let Ok(image) = Image::new(self.input, &settings(Some(needed)))
-            && image.width() >= needed.width.min(self.image.width())
-            && image.height() >= needed.height.min(self.image.height())
+        // `open` has already read the picture for its full size. If reading it for a smaller size fails, the
+        // full size is used.
+        if let Ok(picture) = Picture::open(self.input, self.is_high_throughput, Some(needed))
+            && picture.width() >= needed.width.min(self.picture.width())
+            && picture.height() >= needed.height.min(self.picture.height())
         {
-            self.image = image;
+            self.picture = picture;
         }
     }
 
     fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {
-        let (width, height) = (self.image.width(), self.image.height());
-        let n_pixels = width as usize * height as usize;
-        let mut context = DecoderContext::default();
-        let decoded = self.image.decode(&mut context).map_err(failed)?;
-        let n_channels = decoded.components().len();
+        let (width, height) = (self.picture.width(), self.picture.height());
+        let Decoded { n_channels, data } = self.picture.decode(|n_bytes| scratch.take_zeroed(n_bytes))?;
         if n_channels < self.channels.count() {
             return Err(corrupt("a channel is missing"));
         }
-        if decoded.components().iter().any(|component| component.samples().len() != n_pixels) {
-            return Err(corrupt("its channels have different sizes"));
-        }
-        let mut packed = scratch.take_zeroed(n_pixels * n_channels);
-        decoded.store_u8_into(&mut packed);
-        let data = self.arrange(packed, n_channels, scratch);
+        let data = self.arrange(data, n_channels, scratch);
         Ok(Raster { width, height, layout: self.channels.layout, data })
     }
 }

@@ -203,14 +203,3 @@ fn error_for_an_unsupported_input_file_names_the_type_of_the_file() {
         assert_eq!(error, Error::UnknownFormat { sniffed: None });
     }
 }
-
-/// The bit 14 of the required capabilities announces the code-blocks of High-Throughput JPEG 2000.
-#[test]
-fn high_throughput_jpeg_2000_is_unsupported_and_not_corrupt() {
-    let mut file = encoded(&photo(20, 10), Format::Jp2);
-    let size_segment = file.windows(4).position(|bytes| bytes == [0xff, 0x4f, 0xff, 0x51]).unwrap() + 2;
-    file[size_segment + 4] |= 0x40;
-    let result = process(&file, &plan_for(Format::Png), &Limits::default(), &mut Scratch::default());
-    let named = |reason: &str| reason.contains("HTJ2K");
-    assert!(matches!(&result, Err(Error::Unsupported { reason, .. }) if named(reason)), "{result:?}");
-}

@@ -3,6 +3,7 @@
 
 mod corpus;
 pub(crate) mod heif_boxes;
+mod high_throughput;
 mod sequence;
 
 use pixaven_imaging::plan::{KeptMetadata, Output, Resize, ResizeMode, TargetFormat};

@@ -1,6 +1,6 @@
 //! Reads the boxes of a JP2 file (ISO/IEC 15444-1, annex I) and the first marker segment of its codestream
-//! (A.5.1), as far as the limits and the file information need them. The crate `hayro-jpeg2000` reads the
-//! other boxes and segments.
+//! (A.5.1), as far as the limits and the file information need them. The crates that decode the
+//! pixels read the other boxes and segments.
 
 use super::codestream::{self, End};
 use super::corrupt;
@@ -31,6 +31,8 @@ pub(super) struct Jp2Header {
     /// index.
     pub(super) bits_per_pixel: u8,
     pub(super) palette: bool,
+    /// Whether the code-blocks are those of High-Throughput JPEG 2000.
+    pub(super) high_throughput: bool,
     /// Whether the colour components are luma and chroma.
     pub(super) ycc: bool,
     pub(super) premultiplied: bool,
@@ -55,7 +57,7 @@ pub(super) fn read(input: &[u8], limits: &Limits) -> Result<Jp2Header, Error> {
         check(Limit::Parts, limits.parts.into(), n_boxes)?;
         match &kind {
             b"jp2h" => header.take_header(content, limits)?,
-            // If the file has several codestreams, the last one is used, because `hayro-jpeg2000` decodes the
+            // If the file has several codestreams, the last one is used, because the decoders decode the
             // last one.
             b"jp2c" => codestream = Some(content),
             b"uuid" => {
@@ -128,10 +130,7 @@ impl Jp2Header {
         let length_and_capabilities = next();
         let numbers: Option<Vec<u32>> = (0..8).map(|_| next()).collect();
         let Some((first, numbers)) = length_and_capabilities.zip(numbers) else { return Err(cut_off()) };
-        if first & HIGH_THROUGHPUT != 0 {
-            let reason = "High-Throughput JPEG 2000 (HTJ2K)".to_owned();
-            return Err(Error::Unsupported { format: Format::Jp2.name(), reason });
-        }
+        self.high_throughput = first & HIGH_THROUGHPUT != 0;
         let [right, bottom, left, top, tile_width, tile_height, tile_left, tile_top] = numbers[..] else {
             return Err(cut_off());
         };
