@@ -8,6 +8,7 @@ mod coefficients;
 mod entropy;
 mod frame;
 mod huffman;
+mod huffman_blocks;
 mod idct;
 mod layout;
 mod lossless;
@@ -20,6 +21,7 @@ mod samples;
 mod scans;
 mod segments;
 mod sequential;
+mod steps;
 
 pub use self::frame::{Coding, Component, EntropyCoding, Frame};
 pub use self::pixel_writer::Colour;

@@ -57,7 +57,7 @@ impl Coefficients {
             &self.coefs[first * self.natural_indices.len()..(first + n) * self.natural_indices.len()];
         for (lane, block) in blocks.chunks_exact(self.natural_indices.len()).enumerate() {
             for (&index, &coef) in self.natural_indices.iter().zip(block) {
-                group.0[usize::from(index) % 64][lane % LANES] = coef;
+                group[usize::from(index) % 64][lane % LANES] = coef;
             }
         }
     }

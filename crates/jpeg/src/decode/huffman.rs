@@ -9,9 +9,6 @@ use crate::tables::HuffmanSpec;
 /// The number of index bits of the lookup table for single codes. Longer codes are rare.
 const LOOKUP_BITS: u32 = 10;
 
-/// The number of index bits of the lookup table for [`SkippedCodes`].
-const SKIP_BITS: u32 = 12;
-
 /// One Huffman code and the value that follows the code. For a coefficient, the symbol of the code contains a
 /// run of zeros and the size of the value.
 #[derive(Debug, Clone, Copy)]
@@ -41,34 +38,6 @@ impl PackedCode {
     }
 }
 
-/// Several consecutive codes whose values are not needed, in 16 bits: their total number of bits (5 bits),
-/// the number of coefficients that they cover (7 bits), and whether the last code ends the block (1 bit). All
-/// 16 bits are 0 if the index of the lookup table contains no complete code.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct SkippedCodes(u16);
-
-impl SkippedCodes {
-    /// Returns the number of bits of all codes and values together.
-    #[inline(always)]
-    pub(super) fn total(self) -> u32 {
-        u32::from(self.0) & 31
-    }
-
-    /// Returns the number of coefficients that all Huffman codes of this table entry stand for. A code stands
-    /// for its run of zero coefficients and the coefficient after the run. The end-of-block code counts as one
-    /// coefficient.
-    #[inline(always)]
-    pub(super) fn n_passed(self) -> usize {
-        usize::from(self.0 >> 5 & 127)
-    }
-
-    /// Returns whether the last code ends the block.
-    #[inline(always)]
-    pub(super) fn ends_block(self) -> bool {
-        self.0 >> 12 != 0
-    }
-}
-
 /// One Huffman table in the form that the decoder uses.
 #[derive(Debug, Clone)]
 pub(super) struct HuffmanTable {
@@ -78,7 +47,6 @@ pub(super) struct HuffmanTable {
     code_limits: [u32; 17],
     symbol_offsets: [i32; 17],
     symbols: [u8; 256],
-    skip: Option<Box<[SkippedCodes; 1 << SKIP_BITS]>>,
 }
 
 impl HuffmanTable {
@@ -89,7 +57,6 @@ impl HuffmanTable {
             code_limits: [0; 17],
             symbol_offsets: [0; 17],
             symbols: [0; 256],
-            skip: None,
         };
         let symbols = table.symbols.get_mut(..spec.symbols.len());
         symbols.ok_or(Error::Corrupt("a Huffman table has too many symbols"))?.copy_from_slice(spec.symbols);
@@ -149,48 +116,6 @@ impl HuffmanTable {
         let coded = self.lookup(bits.window());
         bits.consume(coded.total - coded.size);
         (coded.run, coded.size)
-    }
-
-    /// Builds the lookup table for [`HuffmanTable::skip`]. Building the table takes time, so the table saves
-    /// time only for larger images.
-    pub(super) fn prepare_skip(&mut self) {
-        if self.skip.is_none() {
-            let mut skip = Box::new([SkippedCodes::default(); 1 << SKIP_BITS]);
-            for (index, skipped) in skip.iter_mut().enumerate() {
-                *skipped = self.skip_from((index as u32) << (32 - SKIP_BITS));
-            }
-            self.skip = Some(skip);
-        }
-    }
-
-    /// Finds as many consecutive codes as the upper [`SKIP_BITS`] bits of `bits` determine completely.
-    fn skip_from(&self, bits: u32) -> SkippedCodes {
-        let (mut total, mut n_passed, mut ends_block) = (0, 0, false);
-        while total < SKIP_BITS && !ends_block {
-            let rest = bits << total;
-            let packed = self.lookup[(rest >> (32 - LOOKUP_BITS)) as usize];
-            let coded = packed.unpack();
-            if packed.0 == 0 || total + coded.total - coded.size > SKIP_BITS {
-                break;
-            }
-            ends_block = coded.ends_block();
-            let step = if ends_block { 1 } else { coded.run + 1 };
-            if n_passed + step > 64 {
-                ends_block = false;
-                break;
-            }
-            total += coded.total;
-            n_passed += step;
-        }
-        SkippedCodes((total | n_passed << 5 | u32::from(ends_block) << 12) as u16)
-    }
-
-    /// Returns the consecutive codes at the start of `window`. The values of these codes are not decoded.
-    #[inline(always)]
-    pub(super) fn skip(&self, window: u64) -> SkippedCodes {
-        self.skip
-            .as_ref()
-            .map_or(SkippedCodes::default(), |table| table[(window >> (64 - SKIP_BITS)) as usize])
     }
 }
 

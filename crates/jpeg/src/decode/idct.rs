@@ -14,13 +14,15 @@ use crate::simd::multiversion;
 /// The number of blocks in a [`Group`].
 pub(super) const LANES: usize = 8;
 
-/// The coefficients of eight blocks: for each coefficient in natural order, the values of the eight blocks.
-#[derive(Debug, Clone)]
-pub(super) struct Group(pub(super) [[i16; LANES]; 64]);
+/// The number of rows of a [`Group`].
+pub(super) const GROUP_ROWS: usize = 65;
 
-impl Group {
-    pub(super) const EMPTY: Self = Self([[0; LANES]; 64]);
-}
+/// The coefficients of eight blocks: for each coefficient in natural order, the values of the eight blocks.
+/// The last row takes the values that a decoder writes but no transform reads.
+pub(super) type Group = [[i16; LANES]; GROUP_ROWS];
+
+/// A group of blocks whose coefficients are all zero.
+pub(super) const EMPTY_GROUP: Group = [[0; LANES]; GROUP_ROWS];
 
 /// The factor of each coefficient, which is the product of its quantisation step and the constant factors of
 /// the inverse transform.
@@ -143,10 +145,6 @@ multiversion! {
 }
 
 #[inline(always)]
-#[expect(
-    clippy::needless_range_loop,
-    reason = "the compiler vectorises only a loop with one index over three arrays"
-)]
 fn transform_impl<const X: usize, const Y: usize>(
     group: &Group,
     weights: &Weights,
@@ -158,7 +156,7 @@ fn transform_impl<const X: usize, const Y: usize>(
         for lane in 0..LANES {
             let mut column = [0.0; 8];
             for (y, value) in column[..Y].iter_mut().enumerate() {
-                *value = f32::from(group.0[y * 8 + x][lane]) * weights.0[y * 8 + x];
+                *value = f32::from(group[y * 8 + x][lane]) * weights.0[y * 8 + x];
             }
             let column = inverse_dct_1d::<Y>(column);
             for y in 0..Y {
@@ -243,9 +241,9 @@ mod tests {
         for (block_width, block_height) in
             [1, 2, 3, 4, 5, 6, 8].into_iter().flat_map(|x| [1, 2, 3, 4, 5, 6, 8].map(|y| (x, y)))
         {
-            let mut group = Group::EMPTY;
+            let mut group = EMPTY_GROUP;
             let mut quantisation = [0_u16; 64];
-            for (place, lanes) in group.0.iter_mut().enumerate() {
+            for (place, lanes) in group[..64].iter_mut().enumerate() {
                 quantisation[place] = 1 + place as u16 % 5;
                 *lanes = std::array::from_fn(|_| random(if place == 0 { 300 } else { 30 }) as i16);
             }
@@ -255,7 +253,7 @@ mod tests {
             select_transform(block_width, block_height)(&group, &weights, &mut out, stride);
             for lane in 0..LANES {
                 let coefs: [i32; 64] =
-                    std::array::from_fn(|i| i32::from(group.0[i][lane]) * i32::from(quantisation[i]));
+                    std::array::from_fn(|i| i32::from(group[i][lane]) * i32::from(quantisation[i]));
                 for (x, y) in (0..block_width).flat_map(|x| (0..block_height).map(move |y| (x, y))) {
                     let actual = f64::from(out[y * stride + lane * block_width + x]);
                     let exact = definition(&coefs, block_width, block_height, x, y);

@@ -12,7 +12,7 @@ use super::bits::BitReader;
 use super::coefficients::Coefficients;
 use super::entropy::EntropyReader;
 use super::huffman::HuffmanTable;
-use super::idct::{Group, LANES, Weights, select_transform};
+use super::idct::{EMPTY_GROUP, LANES, Weights, select_transform};
 use super::layout::{ComponentSizes, Layout};
 use super::markers::Scan;
 use super::pixel_writer::PixelWriter;
@@ -268,7 +268,7 @@ pub(super) fn write_image(
         .zip(quantisation)
         .map(|(sizes, table)| Weights::new(table, sizes.block_width, sizes.block_height, layout.precision));
     let weights: Vec<Weights> = weights.collect();
-    let mut group = Group::EMPTY;
+    let mut group = EMPTY_GROUP;
     for y in 0..layout.mcus_high {
         for (((store, weights), sizes), samples) in
             stores.iter().zip(&weights).zip(components()).zip(&mut samples)

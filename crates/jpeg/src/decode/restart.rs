@@ -73,6 +73,19 @@ impl Restarts {
         }
     }
 
+    /// Returns how many of the next MCUs, at most `n`, are in the current restart interval. This includes the
+    /// MCU for which [`Restarts::before_mcu`] was called last.
+    #[inline(always)]
+    pub(super) fn n_until_marker(&self, n: usize) -> usize {
+        if self.interval == 0 { n } else { n.min(self.n_left + 1) }
+    }
+
+    /// Passes `n` MCUs for which [`Restarts::before_mcu`] was not called.
+    #[inline(always)]
+    pub(super) fn pass(&mut self, n: usize) {
+        self.n_left = self.n_left.saturating_sub(n);
+    }
+
     /// Marks the restart interval as lost if the MCU with the number `index` needed more data than the
     /// restart interval has.
     #[inline(always)]

@@ -9,7 +9,9 @@ use super::coefficients::Coefficients;
 use super::entropy::EntropyReader;
 use super::frame::{Coding, EntropyCoding};
 use super::huffman::HuffmanTable;
+use super::huffman_blocks::{HuffmanBlocks, HuffmanComponent};
 use super::idct::Weights;
+use super::layout::ComponentSizes;
 use super::lossless::{self, LosslessComponent, Prediction};
 use super::markers::{Scan, ScanComponent};
 use super::pixel_writer::PixelWriter;
@@ -17,7 +19,7 @@ use super::progressive;
 use super::restart::Restarts;
 use super::samples::Samples;
 use super::segments::{Decoded, SegmentDecoder};
-use super::sequential::{self, ComponentDecoder, DecodeBlock, HuffmanBlocks};
+use super::sequential::{self, ComponentTransform, DecodeMcus};
 use crate::Error;
 
 impl SegmentDecoder<'_> {
@@ -88,12 +90,14 @@ impl SegmentDecoder<'_> {
     ) -> Result<(), Error> {
         match self.frame.coding {
             Coding::Sequential => {
-                let mut blocks = Vec::new();
+                let mut components = Vec::new();
                 for component in &scan.components {
                     let dc = required_table(&self.tables.dc, component.dc)?;
                     let ac = required_table(&self.tables.ac, component.ac)?;
-                    blocks.push(HuffmanBlocks::new(dc, ac, &self.layout.components[component.index]));
+                    let sizes = &self.layout.components[component.index];
+                    components.push(HuffmanComponent::new(dc, ac, sizes));
                 }
+                let blocks = HuffmanBlocks::new(components, &self.scan_sizes(scan));
                 self.decode_sequential(scan, blocks, bits, restarts, writer);
             }
             Coding::Progressive => self.decode_progressive(scan, bits, restarts)?,
@@ -112,8 +116,8 @@ impl SegmentDecoder<'_> {
     ) {
         let (layout, conditioning) = (self.layout, self.tables.conditioning);
         if self.frame.coding != Coding::Progressive {
-            let blocks = |component: &ScanComponent| ArithmeticBlocks::new(*component, &conditioning);
-            let blocks = scan.components.iter().map(blocks).collect();
+            let sizes = self.scan_sizes(scan);
+            let blocks = ArithmeticBlocks::new(&scan.components, &conditioning, &sizes);
             return self.decode_sequential(scan, blocks, reader, restarts, writer);
         }
         let Some(stores) = self.coefficients() else { return };
@@ -129,26 +133,36 @@ impl SegmentDecoder<'_> {
         }
     }
 
-    /// Decodes a sequential scan. `blocks` has a decoder for each component of the scan.
-    fn decode_sequential<R: EntropyReader, B: DecodeBlock<R>>(
+    /// Returns the sizes of the components of a scan. If a scan has a single component, an MCU is one block,
+    /// even if the component has larger sampling factors (T.81 A.2.2).
+    fn scan_sizes(&self, scan: &Scan) -> Vec<ComponentSizes> {
+        let mut sizes: Vec<ComponentSizes> =
+            scan.components.iter().map(|c| self.layout.components[c.index].clone()).collect();
+        if let [only] = &mut sizes[..] {
+            (only.horizontal, only.vertical) = (1, 1);
+        }
+        sizes
+    }
+
+    /// Decodes a sequential scan with `decoder`.
+    fn decode_sequential<R: EntropyReader>(
         &mut self,
         scan: &Scan,
-        blocks: Vec<B>,
+        mut decoder: impl DecodeMcus<R>,
         reader: &mut R,
         restarts: &mut Restarts,
         writer: &mut PixelWriter<'_>,
     ) {
-        let (layout, mcus) = (self.layout, self.mcus(scan));
-        let is_only_component = scan.components.len() == 1;
-        let decoder = |(blocks, component): (B, &ScanComponent)| {
-            let sizes = &layout.components[component.index];
+        let mcus = self.mcus(scan);
+        let precision = self.layout.precision;
+        let transform = |(component, sizes): (&ScanComponent, &ComponentSizes)| {
             let table = self.quantisation[component.index].unwrap_or([1; 64]);
-            let weights = Weights::new(&table, sizes.block_width, sizes.block_height, layout.precision);
-            ComponentDecoder::new(blocks, weights, sizes, is_only_component)
+            let weights = Weights::new(&table, sizes.block_width, sizes.block_height, precision);
+            ComponentTransform::new(weights, sizes)
         };
-        let mut decoders: Vec<_> = blocks.into_iter().zip(&scan.components).map(decoder).collect();
+        let transforms: Vec<_> = scan.components.iter().zip(&self.scan_sizes(scan)).map(transform).collect();
         self.decode_samples(scan, writer, |samples, writer| {
-            sequential::decode_scan(reader, restarts, &mut decoders, mcus, samples, writer);
+            sequential::decode_scan(reader, restarts, &mut decoder, &transforms, mcus, samples, writer);
         });
     }
 

@@ -1,33 +1,27 @@
 //! Decodes the blocks of a sequential scan (T.81 F.2.4).
 
+use std::ops::Range;
+
 use super::ArithmeticReader;
 use super::model::{Conditioning, DcContext, ac_contexts};
 use crate::decode::idct::{Group, LANES};
+use crate::decode::layout::ComponentSizes;
 use crate::decode::markers::ScanComponent;
-use crate::decode::sequential::DecodeBlock;
+use crate::decode::sequential::{DecodeMcus, Place, places};
 use crate::tables::natural_index;
 
 /// The decoder of the blocks of one component.
-pub(in crate::decode) struct ArithmeticBlocks {
+struct ComponentDecoder {
     dc: DcDecoder,
     ac_table: usize,
     last_low: u8,
 }
 
-impl ArithmeticBlocks {
-    pub(in crate::decode) fn new(component: ScanComponent, conditioning: &Conditioning) -> Self {
-        Self {
-            dc: DcDecoder::new(component, conditioning),
-            ac_table: component.ac,
-            last_low: conditioning.ac[component.ac],
-        }
-    }
-}
-
-impl DecodeBlock<ArithmeticReader<'_>> for ArithmeticBlocks {
+impl ComponentDecoder {
+    /// Decodes a block into one lane of a group of blocks.
     fn decode_block(&mut self, reader: &mut ArithmeticReader<'_>, group: &mut Group, lane: usize) {
         let lane = lane % LANES;
-        group.0[0][lane] = self.dc.next_value(reader) as i16;
+        group[0][lane] = self.dc.next_value(reader) as i16;
         let ArithmeticReader { coder, statistics } = reader;
         let states = &mut statistics.ac[self.ac_table];
         let mut k = 1;
@@ -39,13 +33,50 @@ impl DecodeBlock<ArithmeticReader<'_>> for ArithmeticBlocks {
                     return;
                 }
             }
-            group.0[natural_index(k)][lane] = coder.ac_value(states, k, self.last_low) as i16;
+            group[natural_index(k)][lane] = coder.ac_value(states, k, self.last_low) as i16;
             k += 1;
         }
     }
+}
+
+/// The decoder of the blocks of a scan.
+pub(in crate::decode) struct ArithmeticBlocks {
+    components: Vec<ComponentDecoder>,
+    places: Vec<Place>,
+}
+
+impl ArithmeticBlocks {
+    /// Creates the decoder of a scan. `sizes` has the sizes of each component of the scan.
+    pub(in crate::decode) fn new(
+        components: &[ScanComponent],
+        conditioning: &Conditioning,
+        sizes: &[ComponentSizes],
+    ) -> Self {
+        let decoder = |component: &ScanComponent| ComponentDecoder {
+            dc: DcDecoder::new(*component, conditioning),
+            ac_table: component.ac,
+            last_low: conditioning.ac[component.ac],
+        };
+        Self { components: components.iter().map(decoder).collect(), places: places(sizes) }
+    }
+}
+
+impl DecodeMcus<ArithmeticReader<'_>> for ArithmeticBlocks {
+    fn decode_mcus(
+        &mut self,
+        reader: &mut ArithmeticReader<'_>,
+        mcus: Range<usize>,
+        groups: &mut [Group],
+    ) -> usize {
+        let n_blocks = self.places.len() / LANES;
+        for &Place { component, group, lane } in &self.places[mcus.start * n_blocks..][..n_blocks] {
+            self.components[component].decode_block(reader, &mut groups[group], lane);
+        }
+        1
+    }
 
     fn reset(&mut self) {
-        self.dc.reset();
+        self.components.iter_mut().for_each(|component| component.dc.reset());
     }
 }
 
