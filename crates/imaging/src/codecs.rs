@@ -9,6 +9,7 @@ mod bmp;
 mod canvas;
 mod codec;
 mod embed;
+mod encoder_memory;
 mod gif;
 mod heic;
 mod heif;
@@ -17,6 +18,7 @@ mod ico;
 mod jp2;
 mod jpeg;
 mod jxl;
+mod memory;
 mod mp4;
 mod nested;
 mod palette;
@@ -36,6 +38,8 @@ mod ycbcr;
 
 pub(crate) use self::announced_bytes::announced_bytes;
 pub(crate) use self::codec::{Decode, Draw, Encode, Frame, Header, Sequence};
+pub(crate) use self::encoder_memory::encoder_memory;
+pub(crate) use self::memory::{DecoderMemory, area};
 
 use self::embed::WithMetadata;
 use self::still_decoder::StillDecoder;

@@ -49,6 +49,19 @@ pub enum Error {
         /// The value of this image, which is larger than `max`.
         got: u64,
     },
+    /// The image needs more memory than [`crate::Limits::memory_bytes`]. The need is predicted from the header of
+    /// the file and the plan, before a pixel is decoded.
+    #[error(
+        "processing this image needs about {} MiB of memory, and an image may use {} MiB",
+        needed_bytes.div_ceil(1 << 20),
+        max_bytes >> 20
+    )]
+    Memory {
+        /// The predicted need in bytes.
+        needed_bytes: u64,
+        /// The limit in bytes.
+        max_bytes: u64,
+    },
     /// The plan cannot be applied to this image, for example because the crop lies outside the image. The
     /// text begins with the name of the attribute in the request, e.g. `output.format`.
     #[error("{0}")]

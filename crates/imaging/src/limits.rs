@@ -27,6 +27,9 @@ pub struct Limits {
     pub parts: u32,
     /// Largest size of the metadata and the ICC profile together, in bytes.
     pub metadata_bytes: u64,
+    /// Largest memory that a process may need for an image, in bytes, with the file and the program itself.
+    /// The need is predicted before a pixel is decoded.
+    pub memory_bytes: u64,
     /// Whether an input that is cut off is refused or accepted with a warning.
     pub truncated: TruncatedInput,
 }
@@ -41,6 +44,7 @@ impl Default for Limits {
             scans: 100,
             parts: 200_000,
             metadata_bytes: 16 << 20,
+            memory_bytes: 512 << 20,
             truncated: TruncatedInput::Refuse,
         }
     }

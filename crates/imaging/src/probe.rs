@@ -3,13 +3,13 @@
 //! `SCANNED_BYTES` are read, so that a hostile file costs the server no more than a few microseconds.
 //!
 //! The probe returns the numbers that the file claims, and these can be wrong. Only the order in which images
-//! are processed may depend on the numbers. The probe does not support SVG, because an SVG image has no size
-//! before rendering.
+//! are processed may depend on the numbers. The probe does not read the size of an SVG image, because finding it takes
+//! a parser of XML; [`may_be_drawing`] only says whether a file can be such an image.
 
 mod containers;
 
 use crate::bytes::{u16_be, u16_le, u32_be, u32_le};
-use crate::format::signature::{ICO_ENTRY_BYTES, ICO_HEADER_BYTES, PNG};
+use crate::format::signature::{GZIP, ICO_ENTRY_BYTES, ICO_HEADER_BYTES, PNG};
 use crate::format::{Format, sniff_binary};
 
 /// The largest number of bytes of a file that are read. If a file is longer, the number of its frames or
@@ -52,6 +52,16 @@ pub fn probe(input: &[u8]) -> Option<Probe> {
         _ => (n, 1),
     };
     Some(Probe { format, width, height, n_frames, n_scans })
+}
+
+/// Returns whether a file can be a drawing (SVG): whether the file begins like a text with markup or like a
+/// compressed text. Only the first bytes are read, so many files of other kinds are also accepted.
+pub fn may_be_drawing(input: &[u8]) -> bool {
+    const BYTE_ORDER_MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe"];
+    let has_mark = BYTE_ORDER_MARKS.iter().any(|mark| input.starts_with(mark));
+    has_mark
+        || input.starts_with(GZIP)
+        || input[..input.len().min(SCANNED_BYTES)].trim_ascii_start().first() == Some(&b'<')
 }
 
 /// Returns the width and the height of an image in pixels.

@@ -6,6 +6,7 @@ mod cut_off;
 mod first_frame;
 mod frames;
 mod ineffective;
+mod memory;
 mod watermark;
 
 use std::borrow::Cow;
@@ -192,6 +193,11 @@ impl<'a> Job<'a> {
         };
         cut_off::check(decoder.header(), uses_all_frames, limits)?;
         pipeline.prepare(decoder.as_mut())?;
+        let watermark_bytes = self.input.watermark.map_or(0, <[u8]>::len);
+        let input_bytes = (self.input.image.len() + watermark_bytes) as u64;
+        let (full_size, orientation) = (pipeline.full_size, pipeline.orientation);
+        let job = memory::Job { plan, full_size, orientation, input_bytes, output_format, sequence };
+        memory::check(&job, decoder.as_ref(), limits, scratch)?;
         let metadata = match plan.output.metadata {
             KeptMetadata::None => Metadata::default(),
             KeptMetadata::Copyright | KeptMetadata::All => decoder.header().metadata.clone(),

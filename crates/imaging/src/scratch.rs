@@ -34,6 +34,13 @@ impl Scratch {
         buffer
     }
 
+    /// Takes an empty buffer with room for `len` bytes. Memory that the caller does not write is not used.
+    pub fn take_room(&mut self, len: usize) -> Vec<u8> {
+        let mut buffer = self.take_empty(len);
+        buffer.clear();
+        buffer
+    }
+
     /// Returns a buffer to the pool. If the pool is full, the smallest buffers are freed.
     pub fn give(&mut self, buffer: Vec<u8>) {
         if buffer.capacity() == 0 {

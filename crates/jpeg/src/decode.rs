@@ -26,10 +26,12 @@ mod steps;
 pub use self::frame::{Coding, Component, EntropyCoding, Frame};
 pub use self::pixel_writer::Colour;
 
+use self::coefficients::Coefficients;
 use self::layout::Layout;
 use self::markers::Tables;
 use self::pixel_writer::PixelWriter;
 use self::received::Received;
+use self::samples::Samples;
 use self::segments::{Decoded, SegmentDecoder};
 use crate::Error;
 
@@ -125,6 +127,25 @@ impl<'a> Decoder<'a> {
     /// Returns the content of the frame header.
     pub fn frame(&self) -> &Frame {
         &self.frame
+    }
+
+    /// Returns an upper bound for the memory in bytes that [`Decoder::decode`] allocates at this scale, without
+    /// the pixels of the result. `n_scans` is the number of scans in the file. A file whose only scan contains
+    /// all components needs a few rows of samples. Other sequential files need the samples of the whole image,
+    /// and progressive files need its coefficients.
+    pub fn memory(frame: &Frame, scale: Scale, n_scans: u32) -> u64 {
+        let layout = Layout::new(frame, scale);
+        let bytes = layout.components.iter().map(|sizes| {
+            let band = Samples::n_bytes(sizes, layout.mcus_wide, 1);
+            let rest = match frame.coding {
+                Coding::Progressive => Coefficients::n_bytes(sizes, &layout),
+                _ if n_scans > 1 => Samples::n_bytes(sizes, layout.mcus_wide, layout.mcus_high),
+                _ => 0,
+            };
+            // Each component also has buffers for a row of pixels.
+            (band + rest + 8 * layout.width) as u64
+        });
+        bytes.sum()
     }
 
     /// Decodes the image, reduced by `scale`, into `pixels`. The result has rows without padding, and one

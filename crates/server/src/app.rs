@@ -255,7 +255,7 @@ pub fn sandbox_settings(
             count: images.queue_count,
             max_wait: Duration::from_secs(images.queue_max_wait_s),
         },
-        limits: config.limits.imaging(&config.input),
+        limits: config.limits.imaging(&config.input, &config.images),
         fonts: FontLibrary::open(images.fonts.clone()).context("images.fonts")?,
     })
 }

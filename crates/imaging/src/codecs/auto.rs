@@ -60,7 +60,7 @@ const EQUAL_QUALITIES: [[u8; 3]; 13] = [
 
 /// The largest number of pixels of a picture that is also encoded as AVIF. An AVIF of this size takes about ten
 /// seconds of processor time.
-const MAX_AVIF_PIXELS: u64 = 12_000_000;
+pub(super) const MAX_AVIF_PIXELS: u64 = 12_000_000;
 
 /// Returns the quality at which `format` looks as good as a JPEG of quality `jpeg`. Interpolates linearly
 /// between the rows of `EQUAL_QUALITIES`.

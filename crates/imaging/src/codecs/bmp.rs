@@ -16,6 +16,7 @@ pub(super) use self::dib::Dib;
 pub(super) use self::encode::encode;
 pub(super) use self::pixels::{decode, each_row, unpack};
 use super::codec::{Decode, Header};
+use super::memory::{DecoderMemory, area, pixel_bytes};
 use super::nested::NestedDecoder;
 use super::still_decoder::{DecodeStill, StillDecoder};
 use super::{jpeg, png};
@@ -91,6 +92,12 @@ pub(super) fn header(format: Format, dib: &Dib, alpha: bool, profile: Option<Vec
 impl DecodeStill for Decoder<'_> {
     fn header(&self) -> &Header {
         &self.header
+    }
+
+    fn memory(&self) -> DecoderMemory {
+        let ImageInfo { width, height, .. } = self.header.info;
+        let n_pixels = area(width, height);
+        DecoderMemory::still(n_pixels * pixel_bytes(&self.header.info), n_pixels)
     }
 
     fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {

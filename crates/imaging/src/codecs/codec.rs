@@ -1,6 +1,7 @@
 //! The traits of decoders and encoders. A decoder delivers one composed frame after the other, and an encoder
 //! consumes one frame after the other, so that only one frame is in memory at a time.
 
+use super::memory::DecoderMemory;
 use crate::color::Raster;
 use crate::fonts::FontSource;
 use crate::format::Format;
@@ -61,6 +62,10 @@ pub(crate) trait Decode {
     fn reduced_size(&self) -> Option<(f64, f64)> {
         None
     }
+
+    /// Predicts the memory that the decoder needs, after the call of [`Decode::reduce_to`]. The prediction is an
+    /// upper bound for usual files.
+    fn memory(&self) -> DecoderMemory;
 
     /// Decodes the only picture row by row. Returns `None` if the decoder cannot deliver rows. Must be called
     /// before the first frame. If rows were returned, no frame may be requested afterwards.

@@ -3,6 +3,7 @@
 
 mod encode;
 mod reduce;
+mod rows;
 mod scan;
 mod table;
 
@@ -12,14 +13,18 @@ use std::num::NonZeroU64;
 use ::gif::{ColorOutput, DecodeOptions, DisposalMethod, MemoryLimit};
 
 pub(super) use self::encode::Encoder;
+use self::rows::GifRows;
 use self::scan::Scan;
 use super::canvas::{Area, Canvas, Dispose};
 use super::codec::{Decode, Frame, Header};
+use super::memory::{DecoderMemory, area, on_canvas, pixel_bytes};
+use crate::color::Raster;
 use crate::format::Format;
 use crate::info::{Colorspace, ImageInfo};
 use crate::limits::FileBudget;
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
+use crate::rows::Rows;
 use crate::truncation::{MissingPart, Truncation};
 use crate::{Error, Limits, Scratch};
 
@@ -48,6 +53,8 @@ pub(super) struct Decoder<'a> {
     header: Header,
     /// The state of the decoder between two frames. `None` before the first frame and after the last frame.
     reading: Option<Reading<'a>>,
+    /// Whether the only frame was decoded without a canvas.
+    is_single_done: bool,
 }
 
 /// The LZW decoder and the canvas between two frames.
@@ -101,18 +108,49 @@ impl<'a> Decoder<'a> {
             warnings,
             truncation,
         };
-        Ok(Self { input, scan, header, reading: None })
+        Ok(Self { input, scan, header, reading: None, is_single_done: false })
+    }
+
+    /// Returns the pixels of the only frame row by row. Returns `None` for an animation, and for a file that is
+    /// cut off, because the decoder must find out how many rows are missing.
+    fn single(&self) -> Result<Option<GifRows<'a>>, Error> {
+        if self.scan.n_frames != 1 || self.scan.is_cut_off {
+            return Ok(None);
+        }
+        GifRows::new(self.frames()?, &self.scan)
+    }
+
+    /// Decodes the only frame of the file without a canvas.
+    fn next_single(&mut self, mut rows: GifRows<'_>, scratch: &mut Scratch) -> Result<Frame, Error> {
+        let (width, height) = (self.scan.width, self.scan.height);
+        let layout = rows.layout();
+        let mut data = scratch.take(width as usize * height as usize * layout.count());
+        match rows.read(&mut data) {
+            Ok(()) => {
+                self.is_single_done = true;
+                Ok(Frame { raster: Raster { width, height, layout, data }, delay_ms: rows.delay_ms() })
+            }
+            Err(error) => {
+                scratch.give(data);
+                Err(error)
+            }
+        }
     }
 
     fn start(&self, scratch: &mut Scratch) -> Result<Reading<'a>, Error> {
+        let canvas = Canvas::new(self.scan.width, self.scan.height, scratch);
+        Ok(Reading { frames: self.frames()?, canvas, n_drawn: 0 })
+    }
+
+    /// Opens the LZW decoder for all frames.
+    fn frames(&self) -> Result<::gif::Decoder<Source<'a>>, Error> {
         let n_pixels = self.scan.width as usize * self.scan.height as usize;
         let mut options = DecodeOptions::new();
         options.set_color_output(ColorOutput::Indexed);
         options.allow_unknown_blocks(true);
         let frame_bytes = NonZeroU64::MIN.saturating_add((n_pixels + FRAME_EXCESS_PX) as u64);
         options.set_memory_limit(MemoryLimit::Bytes(frame_bytes));
-        let frames = options.read_info(source(self.input, self.scan.lacks_colors)).map_err(corrupt)?;
-        Ok(Reading { frames, canvas: Canvas::new(self.scan.width, self.scan.height, scratch), n_drawn: 0 })
+        options.read_info(source(self.input, self.scan.lacks_colors)).map_err(corrupt)
     }
 }
 
@@ -121,7 +159,27 @@ impl Decode for Decoder<'_> {
         &self.header
     }
 
+    fn memory(&self) -> DecoderMemory {
+        if self.scan.n_frames != 1 || self.scan.is_cut_off {
+            return on_canvas(&self.header.info, 1, self.scan.restores);
+        }
+        let n_pixels = area(self.scan.width, self.scan.height);
+        let indices = if self.scan.interlaced { n_pixels } else { n_pixels / u64::from(self.scan.height) };
+        let rows = Some(indices);
+        DecoderMemory { rows, ..DecoderMemory::still(n_pixels * pixel_bytes(&self.header.info), indices) }
+    }
+
+    fn rows(&mut self) -> Result<Option<Box<dyn Rows + '_>>, Error> {
+        Ok(self.single()?.map(|rows| Box::new(rows) as Box<dyn Rows>))
+    }
+
     fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
+        if self.is_single_done {
+            return Ok(None);
+        }
+        if let Some(rows) = self.single()? {
+            return self.next_single(rows, scratch).map(Some);
+        }
         let mut reading = match self.reading.take() {
             Some(reading) => reading,
             None => self.start(scratch)?,

@@ -19,6 +19,7 @@ mod decode;
 mod hevc;
 pub(super) mod planes;
 mod properties;
+mod rows;
 mod sequence;
 mod tracks;
 pub(super) mod write;
@@ -27,6 +28,7 @@ use self::container::{Budget, Container};
 use self::planes::Chroma;
 use self::properties::Coding;
 use super::codec::{Decode, Header};
+use super::memory::DecoderMemory;
 use super::still_decoder::{DecodeStill, StillDecoder};
 use crate::color::{Raster, cicp_profile};
 use crate::format::Format;
@@ -34,6 +36,7 @@ use crate::info::{Colorspace, ImageInfo};
 use crate::isobmff::{brands, child};
 use crate::limits::{Limit, check};
 use crate::metadata::Metadata;
+use crate::rows::Rows;
 use crate::{Error, Limits, Scratch};
 
 /// Opens a HEIF file: its sequence of pictures if the file is an animation, else its primary picture.
@@ -152,6 +155,14 @@ pub(super) fn describe_own(format: Format, file: &[u8], quality: u8) -> Result<I
 impl DecodeStill for Decoder<'_> {
     fn header(&self) -> &Header {
         &self.header
+    }
+
+    fn memory(&self) -> DecoderMemory {
+        rows::memory(&self.container, &self.header.info)
+    }
+
+    fn rows(&mut self) -> Result<Option<Box<dyn Rows + '_>>, Error> {
+        rows::open(&self.container, self.header.info.format.name(), self.max_pixels)
     }
 
     fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {

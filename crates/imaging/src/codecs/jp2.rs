@@ -18,6 +18,7 @@ pub(super) use self::encode::encode;
 use self::header::Jp2Header;
 use self::picture::{Decoded, Picture};
 use super::codec::Header;
+use super::memory::{DecoderMemory, area};
 use super::still_decoder::DecodeStill;
 use crate::alpha::unpremultiply;
 use crate::color::{Layout, Raster};
@@ -148,6 +149,14 @@ impl DecodeStill for Decoder<'_> {
         {
             self.picture = picture;
         }
+    }
+
+    fn memory(&self) -> DecoderMemory {
+        let n_pixels = area(self.image.width(), self.image.height());
+        // The crate decodes to floats, and needs a second buffer for the wavelets of a channel.
+        let n_channels = self.channels.count().max(1) as u64;
+        let frame = n_pixels * self.channels.layout.count() as u64;
+        DecoderMemory::still(frame, n_pixels * (n_channels * 9 + 4))
     }
 
     fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {

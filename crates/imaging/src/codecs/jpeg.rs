@@ -16,6 +16,7 @@ use pixaven_jpeg::{Coding, Frame, Scale};
 use self::components::Transform;
 use self::header::JpegHeader;
 use super::codec::Header;
+use super::memory::{DecoderMemory, area};
 use super::still_decoder::DecodeStill;
 use crate::color::{Layout, Raster};
 use crate::format::Format;
@@ -98,6 +99,17 @@ impl DecodeStill for Decoder<'_> {
     fn reduced_size(&self) -> Option<(f64, f64)> {
         let side = |full: u32| f64::from(full) * self.scale.eighths() as f64 / 8.0;
         Some((side(self.jpeg.frame.width), side(self.jpeg.frame.height)))
+    }
+
+    fn memory(&self) -> DecoderMemory {
+        let frame = &self.jpeg.frame;
+        let (width, height) = self.scale.of(frame.width, frame.height);
+        let n_components = frame.components.len() as u64;
+        let pixels = area(width, height) * n_components;
+        // Inks are converted to RGB in a second buffer.
+        let converted = if n_components == 4 { area(width, height) * 3 } else { 0 };
+        let decoding = pixaven_jpeg::Decoder::memory(frame, self.scale, self.jpeg.n_scans);
+        DecoderMemory::still(pixels, decoding.max(converted))
     }
 
     fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {

@@ -11,6 +11,7 @@ use jxl::api::{
 
 pub(super) use self::encode::encode;
 use super::codec::{Decode, Frame, Header};
+use super::memory::{DecoderMemory, area, pixel_bytes};
 use crate::color::{Layout, Raster, cicp_profile};
 use crate::format::Format;
 use crate::format::signature::JXL_CONTAINER;
@@ -241,6 +242,17 @@ fn metadata(input: &[u8], limits: &Limits) -> Result<Metadata, Error> {
 impl Decode for Decoder<'_> {
     fn header(&self) -> &Header {
         &self.header
+    }
+
+    fn memory(&self) -> DecoderMemory {
+        let ImageInfo { width, height, .. } = self.header.info;
+        let n_pixels = area(width, height);
+        // The decoder keeps its buffers until it is dropped.
+        let kept = n_pixels * 5 / 4;
+        DecoderMemory {
+            kept,
+            ..DecoderMemory::still(n_pixels * pixel_bytes(&self.header.info), n_pixels * 3 / 2)
+        }
     }
 
     fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {

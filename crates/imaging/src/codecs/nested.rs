@@ -1,6 +1,7 @@
 //! A picture of one format inside a file of another format: a PNG in an icon, a JPEG or a PNG in a bitmap.
 
 use super::codec::{Decode, Frame, Header};
+use super::memory::DecoderMemory;
 use crate::format::Format;
 use crate::geometry::Size;
 use crate::{Error, Scratch};
@@ -29,6 +30,10 @@ impl<D: Decode> Decode for NestedDecoder<D> {
 
     fn reduce_to(&mut self, needed: Size) {
         self.inner.reduce_to(needed);
+    }
+
+    fn memory(&self) -> DecoderMemory {
+        self.inner.memory()
     }
 
     fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {

@@ -15,11 +15,15 @@ pub(super) struct Indexed {
 /// are probed for each colour.
 const N_SLOTS: usize = 2048;
 
+/// The number of pixels after which the buffer of the indices grows, so that a picture with many colours uses
+/// little of the buffer.
+const N_AT_ONCE: usize = 1 << 14;
+
 /// Converts an image that has at most `max_colors` (≤ 256) colours. Returns `None` for an image with more
 /// colours. All transparent pixels count as one colour, because they look the same. The entries are sorted by
 /// alpha: opaque entries come last.
 pub(super) fn exact(image: &Image, max_colors: usize, scratch: &mut Scratch) -> Option<Indexed> {
-    let mut indices = scratch.take(image.data().len() / image.channels().count());
+    let mut indices = scratch.take_room(image.data().len() / image.channels().count());
     let found = match image.channels() {
         Channels::Gray => index::<1>(image, max_colors, &mut indices, |[v]| [v, v, v, 255]),
         Channels::Rgb => index::<3>(image, max_colors, &mut indices, |[r, g, b]| [r, g, b, 255]),
@@ -39,23 +43,27 @@ pub(super) fn exact(image: &Image, max_colors: usize, scratch: &mut Scratch) -> 
 fn index<const N: usize>(
     image: &Image,
     max_colors: usize,
-    indices: &mut [u8],
+    indices: &mut Vec<u8>,
     color: impl Fn([u8; N]) -> [u8; 4],
 ) -> Option<Vec<[u8; 4]>> {
     let mut colors: Vec<[u8; 4]> = Vec::with_capacity(max_colors);
     // A slot of the hash table contains 0 if it is free, else 1 plus the index of a colour.
     let mut slots = [0u16; N_SLOTS];
     let mut last: Option<([u8; N], u8)> = None;
-    for (&pixel, index) in image.data().as_chunks::<N>().0.iter().zip(indices) {
-        if let Some((color, number)) = last
-            && color == pixel
-        {
+    for pixels in image.data().as_chunks::<N>().0.chunks(N_AT_ONCE) {
+        let first = indices.len();
+        indices.resize(first + pixels.len(), 0);
+        for (&pixel, index) in pixels.iter().zip(&mut indices[first..]) {
+            if let Some((color, number)) = last
+                && color == pixel
+            {
+                *index = number;
+                continue;
+            }
+            let number = find_or_add(color(pixel), max_colors, &mut colors, &mut slots)?;
+            last = Some((pixel, number));
             *index = number;
-            continue;
         }
-        let number = find_or_add(color(pixel), max_colors, &mut colors, &mut slots)?;
-        last = Some((pixel, number));
-        *index = number;
     }
     Some(colors)
 }

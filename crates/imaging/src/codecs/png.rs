@@ -21,7 +21,7 @@ use ::png::{BitDepth, ColorType, DecodingError, Info};
 
 pub(super) use self::animation::Animation;
 pub(super) use self::embed::embed;
-pub(super) use self::encode::encode;
+pub(super) use self::encode::{encode, encoder_bytes};
 use self::essence::essence;
 use self::interlace::{read_rows, remove_row_gaps};
 use self::open::{Opened, Reader, open_tolerantly, reader};
@@ -31,6 +31,7 @@ pub(super) use self::scan::announced_bytes;
 use self::text::Texts;
 use super::canvas::{Area, Blend, Canvas, Dispose};
 use super::codec::{Decode, Frame, Header};
+use super::memory::{self, DecoderMemory, area, pixel_bytes};
 use crate::color::{Layout, Raster};
 use crate::format::Format;
 use crate::info::{Colorspace, ImageInfo};
@@ -38,6 +39,9 @@ use crate::orientation::Orientation;
 use crate::rows::Rows;
 use crate::truncation::{MissingPart, Truncation};
 use crate::{Error, Limits, Scratch};
+
+/// The memory of the decoder for a few rows and the window of deflate, in bytes.
+const ROW_BUFFER_BYTES: u64 = 2 << 20;
 
 /// The text of the warning about a wrong checksum in the picture data.
 const BAD_CHECKSUM: &str = "a checksum of the PNG is wrong";
@@ -215,6 +219,20 @@ impl<'a> Decoder<'a> {
 impl Decode for Decoder<'_> {
     fn header(&self) -> &Header {
         &self.header
+    }
+
+    fn memory(&self) -> DecoderMemory {
+        let ImageInfo { width, height, .. } = self.header.info;
+        if self.scan.is_some() {
+            return memory::on_canvas(&self.header.info, 4, true);
+        }
+        let frame = area(width, height) * pixel_bytes(&self.header.info);
+        // Gray with alpha is converted in a second buffer. The damaged parts of a file are left out in a copy.
+        let gray = if self.reader.output_color_type().0 == ColorType::GrayscaleAlpha { frame / 2 } else { 0 };
+        let copy = if matches!(self.input, Cow::Owned(_)) { self.input.len() as u64 } else { 0 };
+        let copied = copy + ROW_BUFFER_BYTES;
+        let rows = self.common_layout().map(|_| copied + u64::from(width) * 8);
+        DecoderMemory { rows, ..DecoderMemory::still(frame, gray + copied) }
     }
 
     fn rows(&mut self) -> Result<Option<Box<dyn Rows + '_>>, Error> {

@@ -10,6 +10,7 @@ mod resources;
 use self::pixels::{Decoded, Source};
 use self::resources::Resources;
 use super::codec::Header;
+use super::memory::{DecoderMemory, area, pixel_bytes};
 use super::still_decoder::DecodeStill;
 use crate::bytes::{u16_be, u32_be};
 use crate::color::Raster;
@@ -202,6 +203,12 @@ fn header(source: &Source<'_>, resources: Resources) -> Header {
 impl DecodeStill for Decoder<'_> {
     fn header(&self) -> &Header {
         &self.header
+    }
+
+    fn memory(&self) -> DecoderMemory {
+        let ImageInfo { width, height, .. } = self.header.info;
+        let n_pixels = area(width, height);
+        DecoderMemory::still(n_pixels * pixel_bytes(&self.header.info), n_pixels * 4)
     }
 
     fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {

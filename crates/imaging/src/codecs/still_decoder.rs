@@ -2,12 +2,14 @@
 //! [`StillDecoder`] converts the implementation to a [`Decode`].
 
 use super::codec::{Decode, Draw, Frame, Header};
+use super::memory::DecoderMemory;
 use crate::color::Raster;
 use crate::geometry::Size;
+use crate::rows::Rows;
 use crate::{Error, Scratch};
 
-/// The decoder of a format that holds one picture. The functions `header`, `reduce_to`, `reduced_size` and
-/// `drawing` have the same meaning as in [`Decode`].
+/// The decoder of a format that holds one picture. The functions `header`, `reduce_to`, `reduced_size`,
+/// `memory`, `rows` and `drawing` have the same meaning as in [`Decode`].
 pub(super) trait DecodeStill {
     /// As [`Decode::header`].
     fn header(&self) -> &Header;
@@ -18,6 +20,14 @@ pub(super) trait DecodeStill {
     /// As [`Decode::reduced_size`].
     fn reduced_size(&self) -> Option<(f64, f64)> {
         None
+    }
+
+    /// As [`Decode::memory`].
+    fn memory(&self) -> DecoderMemory;
+
+    /// As [`Decode::rows`].
+    fn rows(&mut self) -> Result<Option<Box<dyn Rows + '_>>, Error> {
+        Ok(None)
     }
 
     /// As [`Decode::drawing`].
@@ -53,6 +63,14 @@ impl<D: DecodeStill> Decode for StillDecoder<D> {
 
     fn reduced_size(&self) -> Option<(f64, f64)> {
         self.decoder.reduced_size()
+    }
+
+    fn memory(&self) -> DecoderMemory {
+        self.decoder.memory()
+    }
+
+    fn rows(&mut self) -> Result<Option<Box<dyn Rows + '_>>, Error> {
+        self.decoder.rows()
     }
 
     fn drawing(&mut self) -> Option<&mut dyn Draw> {

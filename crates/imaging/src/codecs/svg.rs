@@ -37,6 +37,7 @@ use resvg::usvg::Tree;
 
 use self::document::{Documents, Place};
 use super::codec::{Draw, Header, OpenDecoder};
+use super::memory::DecoderMemory;
 use super::still_decoder::DecodeStill;
 use crate::color::{Layout, Raster};
 use crate::fonts::FontSource;
@@ -108,6 +109,11 @@ impl DecodeStill for Decoder {
 
     fn drawing(&mut self) -> Option<&mut dyn Draw> {
         Some(self)
+    }
+
+    fn memory(&self) -> DecoderMemory {
+        // A drawing is drawn at the size of the output, whose memory counts as that of the picture.
+        DecoderMemory::still(0, 0)
     }
 
     fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {

@@ -27,6 +27,7 @@ use self::jpeg::Tables;
 use self::page::{Compression, Page, Photometric};
 use self::picture::{Decoded, Picture};
 use super::codec::Header;
+use super::memory::{DecoderMemory, area, pixel_bytes};
 use super::still_decoder::DecodeStill;
 use crate::color::Raster;
 use crate::format::Format;
@@ -82,6 +83,19 @@ impl<'a> Decoder<'a> {
 impl DecodeStill for Decoder<'_> {
     fn header(&self) -> &Header {
         &self.header
+    }
+
+    fn memory(&self) -> DecoderMemory {
+        let page = &self.picture.page;
+        let n_pixels = area(page.width as u32, page.height as u32);
+        let frame = n_pixels * pixel_bytes(&self.header.info);
+        // A strip or tile is decompressed and then converted to samples of 8 bits. Some kinds of samples are
+        // converted to other colours in a second buffer.
+        let rows = page.chunk_height.min(page.height) as u64;
+        let chunk = rows * page.chunk_width as u64 * (page.n_samples * page.bits.div_ceil(8) + 1) as u64;
+        let stored = n_pixels * (page.n_colors + usize::from(page.alpha.is_some())) as u64;
+        let converted = if stored == frame { 0 } else { stored };
+        DecoderMemory::still(frame, converted.max(chunk) + chunk)
     }
 
     fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {

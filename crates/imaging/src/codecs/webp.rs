@@ -14,6 +14,7 @@ pub(super) use self::embed::embed;
 pub(super) use self::encode::{Animation, encode, key_frame};
 use super::canvas::{Blend, Canvas, Dispose};
 use super::codec::{Decode, Frame, Header};
+use super::memory::{DecoderMemory, area, on_canvas, pixel_bytes};
 use crate::color::{Layout, Raster};
 use crate::format::Format;
 use crate::info::{Colorspace, ImageInfo};
@@ -32,6 +33,8 @@ pub(super) struct Decoder<'a> {
     /// The coded pictures that were not decoded yet.
     content: Option<Content<'a>>,
     canvas: Option<Canvas>,
+    /// The length of the file, of which the picture is a copy while it is decoded.
+    file_bytes: u64,
 }
 
 impl<'a> Decoder<'a> {
@@ -52,7 +55,8 @@ impl<'a> Decoder<'a> {
             warnings: Vec::new(),
             truncation: container.truncation,
         };
-        Ok(Self { header, content: Some(container.content), canvas: None })
+        let file_bytes = input.len() as u64;
+        Ok(Self { header, content: Some(container.content), canvas: None, file_bytes })
     }
 }
 
@@ -76,6 +80,22 @@ fn describe(container: &Container<'_>) -> ImageInfo {
 impl Decode for Decoder<'_> {
     fn header(&self) -> &Header {
         &self.header
+    }
+
+    fn memory(&self) -> DecoderMemory {
+        let ImageInfo { width, height, alpha, frames, colorspace, .. } = self.header.info;
+        let n_pixels = area(width, height);
+        let planes = match (colorspace, alpha) {
+            // The planes of luma and chroma.
+            (Colorspace::YCbCr, false) => n_pixels * 7 / 4,
+            // The alpha plane is coded without loss, as the green channel of a picture of its own.
+            (Colorspace::YCbCr, true) => n_pixels * 7,
+            (_, alpha) => n_pixels * if alpha { 0 } else { 1 },
+        };
+        if frames > 1 {
+            return on_canvas(&self.header.info, 11, false);
+        }
+        DecoderMemory::still(n_pixels * pixel_bytes(&self.header.info), planes + self.file_bytes)
     }
 
     fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {

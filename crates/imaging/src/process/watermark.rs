@@ -3,6 +3,7 @@
 
 use super::cut_off;
 use super::first_frame::first_frame;
+use super::memory;
 use crate::fonts::FontSource;
 use crate::geometry::{Placed, Size, Window};
 use crate::operations::{self, Context};
@@ -70,6 +71,7 @@ fn read(
     if asked.width.is_some() || asked.height.is_some() {
         decoder.reduce_to(orientation.turned(needed));
     }
+    memory::check_watermark(decoder.as_ref(), bytes.len(), context.limits)?;
     let decoded = first_frame(decoder.as_mut(), orientation, scratch).map_err(explained)?;
     cut_off::check(decoder.header(), false, context.limits)?;
     let truncation = cut_off::of_used_frames(decoder.header(), false);

@@ -17,6 +17,7 @@ mod jpeg;
 mod layers;
 mod limits;
 mod malformed;
+mod memory;
 mod metadata;
 mod modern;
 mod operations;

@@ -32,8 +32,7 @@ impl Coefficients {
                 natural_indices.push(natural_index(k) as u8);
             }
         }
-        let blocks_per_row = layout.mcus_wide * sizes.horizontal;
-        let n_blocks = blocks_per_row * layout.mcus_high * sizes.vertical;
+        let (blocks_per_row, n_blocks) = n_blocks(sizes, layout);
         Self {
             coefs: vec![0; n_blocks * natural_indices.len()],
             nonzero: vec![0; n_blocks],
@@ -42,6 +41,12 @@ impl Coefficients {
             slots,
             natural_indices,
         }
+    }
+
+    /// Returns the number of bytes that [`Coefficients::new`] allocates for the same arguments.
+    pub(super) fn n_bytes(sizes: &ComponentSizes, layout: &Layout) -> usize {
+        let n_kept = (0..64).filter(|&k| is_low_frequency(k, sizes.block_width, sizes.block_height)).count();
+        n_blocks(sizes, layout).1 * (n_kept * size_of::<i16>() + size_of::<u64>())
     }
 
     /// Returns the DC coefficient of a block.
@@ -61,6 +66,13 @@ impl Coefficients {
             }
         }
     }
+}
+
+/// Returns the number of blocks of a component in a row and in the whole image, with the blocks that fill up
+/// incomplete MCUs.
+fn n_blocks(sizes: &ComponentSizes, layout: &Layout) -> (usize, usize) {
+    let per_row = layout.mcus_wide * sizes.horizontal;
+    (per_row, per_row * layout.mcus_high * sizes.vertical)
 }
 
 /// Returns whether the reduced blocks of the component need any coefficient that the scan contains.

@@ -22,9 +22,7 @@ pub(super) struct Samples {
 impl Samples {
     /// Creates a window that is as high as `n_mcus` rows of MCUs. All samples are gray.
     pub(super) fn new(sizes: &ComponentSizes, mcus_wide: usize, n_mcus: usize) -> Self {
-        let stride =
-            (mcus_wide * sizes.horizontal).next_multiple_of(LANES * sizes.horizontal) * sizes.block_width;
-        let band = sizes.vertical * sizes.block_height * n_mcus;
+        let (stride, band) = Self::stride_and_band(sizes, mcus_wide, n_mcus);
         Self {
             data: vec![128; stride * (band + 1)],
             stride,
@@ -33,6 +31,19 @@ impl Samples {
             width: sizes.width,
             height: sizes.height,
         }
+    }
+
+    /// Returns the number of bytes that [`Samples::new`] allocates for the same arguments.
+    pub(super) fn n_bytes(sizes: &ComponentSizes, mcus_wide: usize, n_mcus: usize) -> usize {
+        let (stride, band) = Self::stride_and_band(sizes, mcus_wide, n_mcus);
+        stride * (band + 1)
+    }
+
+    /// Returns the distance between the starts of two rows in bytes, and the height of the window in rows.
+    fn stride_and_band(sizes: &ComponentSizes, mcus_wide: usize, n_mcus: usize) -> (usize, usize) {
+        let stride =
+            (mcus_wide * sizes.horizontal).next_multiple_of(LANES * sizes.horizontal) * sizes.block_width;
+        (stride, sizes.vertical * sizes.block_height * n_mcus)
     }
 
     /// Returns the part of `data` that begins at column `x` of row `y` of the window, and the distance

@@ -33,7 +33,7 @@ pub(super) async fn read(api: &ApiState, chunks: &mut BodyDataStream) -> Result<
             let chunk = chunk.map_err(|error| cut_off().with_source(error))?;
             pieces.count(chunk.len())?;
             if whole.len() + chunk.len() > max_bytes {
-                return Err(too_large("the request's JSON", max_bytes));
+                return Err(too_large("the request's JSON", max_bytes, "limits.json_bytes"));
             }
             reservation.grow(chunk.len())?;
             whole.extend_from_slice(&chunk);
@@ -94,13 +94,21 @@ pub(super) async fn drain(chunks: &mut BodyDataStream, error: &ApiError) {
     let _elapsed = tokio::time::timeout(DRAIN_TIME, reading).await;
 }
 
-pub(super) fn too_large(what: &str, max_bytes: usize) -> ApiError {
-    ApiError::new(ErrorKind::BodyTooLarge, format!("{what} is limited to {max_bytes} bytes"))
+/// Creates the error for a part of a request that is too long. `setting` is the name of the setting with the
+/// limit.
+pub(super) fn too_large(what: &str, max_bytes: usize, setting: &str) -> ApiError {
+    let message = format!("{what} is limited to {max_bytes} bytes (the setting `{setting}`)");
+    ApiError::new(ErrorKind::BodyTooLarge, message)
 }
 
 pub(super) fn too_slow(timeout: Duration) -> ApiError {
     let seconds = timeout.as_secs();
-    ApiError::new(ErrorKind::BodyTimeout, format!("the request's body did not arrive within {seconds} s"))
+    ApiError::new(
+        ErrorKind::BodyTimeout,
+        format!(
+            "the request's body did not arrive within {seconds} s (the setting `server.body_read_timeout_s`)"
+        ),
+    )
 }
 
 pub(super) fn cut_off() -> ApiError {

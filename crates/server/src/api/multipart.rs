@@ -53,6 +53,18 @@ pub(super) struct UploadLimits {
     pub(super) timeout: Duration,
 }
 
+impl UploadLimits {
+    /// The largest length of the image, with the name of its setting.
+    fn file_limit(&self) -> (usize, &'static str) {
+        (self.file_bytes, "limits.body_bytes")
+    }
+
+    /// The largest length of every other part, with the name of its setting.
+    fn data_limit(&self) -> (usize, &'static str) {
+        (self.data_bytes, "limits.json_bytes")
+    }
+}
+
 /// Reads and parses an upload within its limits. The budget `memory` counts the bytes of the upload as they
 /// arrive.
 pub(super) async fn read(
@@ -92,12 +104,12 @@ async fn read_parts(
         match part.name() {
             Some("file") if file.is_none() => {
                 name = part.file_name().filter(|name| !name.is_empty()).map(str::to_owned);
-                let mut bytes = PartBytes::new("the image", limits.file_bytes, &mut reservation);
+                let mut bytes = PartBytes::new("the image", limits.file_limit(), &mut reservation);
                 bytes.allocate(content_length)?;
                 file = Some(read_part(part, unparsed, bytes).await?);
             }
             Some("data") if data.is_empty() => {
-                let bytes = PartBytes::new("the part data", limits.data_bytes, &mut data_reservation);
+                let bytes = PartBytes::new("the part data", limits.data_limit(), &mut data_reservation);
                 data = read_part(part, unparsed, bytes).await?;
             }
             Some(twice @ ("file" | "data")) => {
@@ -108,7 +120,7 @@ async fn read_parts(
             }
             _ => {
                 let (what, mut other) = ("a part that is neither file nor data", memory.reserve());
-                read_part(part, unparsed, PartBytes::new(what, limits.data_bytes, &mut other)).await?;
+                read_part(part, unparsed, PartBytes::new(what, limits.data_limit(), &mut other)).await?;
             }
         }
     }
@@ -129,13 +141,19 @@ struct PartBytes<'a> {
     bytes: Vec<u8>,
     what: &'static str,
     max_bytes: usize,
+    /// The name of the setting with the value of `max_bytes`.
+    setting: &'static str,
     reservation: &'a mut MemoryReservation,
 }
 
 impl<'a> PartBytes<'a> {
-    /// `what` names the part in messages.
-    fn new(what: &'static str, max_bytes: usize, reservation: &'a mut MemoryReservation) -> Self {
-        Self { bytes: Vec::new(), what, max_bytes, reservation }
+    /// `what` names the part in messages. The second argument is the largest length of the part, with the name of its setting.
+    fn new(
+        what: &'static str,
+        (max_bytes, setting): (usize, &'static str),
+        reservation: &'a mut MemoryReservation,
+    ) -> Self {
+        Self { bytes: Vec::new(), what, max_bytes, setting, reservation }
     }
 
     /// Allocates a buffer for a part of `n_bytes` bytes. The operating system provides the memory of the
@@ -146,7 +164,7 @@ impl<'a> PartBytes<'a> {
 
     fn append(&mut self, chunk: &[u8]) -> Result<(), ApiError> {
         if self.bytes.len() + chunk.len() > self.max_bytes {
-            return Err(too_large(self.what, self.max_bytes));
+            return Err(too_large(self.what, self.max_bytes, self.setting));
         }
         self.reservation.grow(chunk.len())?;
         self.bytes.try_reserve(chunk.len()).map_err(|_| BudgetExceeded)?;

@@ -7,6 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use pixaven_imaging::Error as ImagingError;
+use pixaven_imaging::limits::Limit;
 use pixaven_net::NetError;
 use serde::{Deserialize, Serialize};
 
@@ -158,7 +159,7 @@ pub struct ImageError {
     /// The cause of the failure.
     pub fault: ImageFault,
     /// The error message of the crate `pixaven_imaging`: a sentence that says what is wrong. For an image
-    /// that is cut off, the name of the setting follows that accepts such images.
+    /// that is cut off or exceeds a limit, the name of the setting follows that accepts such images.
     pub message: String,
 }
 
@@ -171,7 +172,8 @@ pub enum ImageFault {
     Corrupt,
     /// The image or the watermark is cut off, and the setting `input.truncated` refuses such files.
     Truncated,
-    /// The image or the watermark exceeds a limit on pixels, frames, scans or similar counts.
+    /// The image or the watermark exceeds a limit on pixels, frames, scans or similar counts, or needs more memory
+    /// than a worker has.
     TooLarge,
     /// The request cannot be carried out on this image.
     ImpossiblePlan,
@@ -187,12 +189,12 @@ impl From<ImagingError> for ImageError {
             ImagingError::UnknownFormat { .. } => ImageFault::UnknownFormat,
             ImagingError::Corrupt { .. } | ImagingError::Unsupported { .. } => ImageFault::Corrupt,
             ImagingError::Truncated { .. } => ImageFault::Truncated,
-            ImagingError::Limit { .. } => ImageFault::TooLarge,
+            ImagingError::Limit { .. } | ImagingError::Memory { .. } => ImageFault::TooLarge,
             ImagingError::Plan(_) => ImageFault::ImpossiblePlan,
             ImagingError::Watermark(inner) => match **inner {
                 ImagingError::Corrupt { .. } | ImagingError::Unsupported { .. } => ImageFault::Corrupt,
                 ImagingError::Truncated { .. } => ImageFault::Truncated,
-                ImagingError::Limit { .. } => ImageFault::TooLarge,
+                ImagingError::Limit { .. } | ImagingError::Memory { .. } => ImageFault::TooLarge,
                 ImagingError::UnknownFormat { .. }
                 | ImagingError::Plan(_)
                 | ImagingError::Watermark(_)
@@ -200,12 +202,76 @@ impl From<ImagingError> for ImageError {
             },
             ImagingError::Encode { .. } => ImageFault::Encoder,
         };
-        let message = match fault {
-            ImageFault::Truncated => {
+        let message = match (fault, setting(&error)) {
+            (ImageFault::Truncated, _) => {
                 format!("{error}; `input.truncated = \"warn\"` in the configuration accepts such images")
             }
-            _ => error.to_string(),
+            (_, Some(setting)) => format!("{error} (the setting `{setting}`)"),
+            (_, None) => error.to_string(),
         };
         Self { fault, message }
+    }
+}
+
+/// Returns the name of the setting with the limit that an image exceeded. `None` if the error is not about a
+/// limit.
+fn setting(error: &ImagingError) -> Option<&'static str> {
+    Some(match error {
+        ImagingError::Watermark(inner) => return setting(inner),
+        ImagingError::Memory { .. } => "images.memory_bytes",
+        ImagingError::Limit { limit, .. } => match limit {
+            Limit::Pixels => "limits.pixels",
+            Limit::InputSide => "limits.input_side_px",
+            Limit::Frames => "limits.frames",
+            Limit::OutputSide => "limits.output_side_px",
+            Limit::Scans => "limits.scans",
+            Limit::Parts => "limits.parts",
+            Limit::MetadataBytes => "limits.metadata_bytes",
+        },
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::config;
+
+    #[test]
+    fn the_message_about_an_exceeded_limit_of_an_image_names_a_setting_of_the_configuration() {
+        let sections = config::sections();
+        let settings: Vec<String> = sections
+            .iter()
+            .flat_map(|section| section.settings.iter().map(move |s| format!("{}.{}", section.name, s.key)))
+            .collect();
+        let limits = [
+            Limit::Pixels,
+            Limit::InputSide,
+            Limit::Frames,
+            Limit::OutputSide,
+            Limit::Scans,
+            Limit::Parts,
+            Limit::MetadataBytes,
+        ];
+        let mut errors: Vec<ImagingError> =
+            limits.into_iter().map(|limit| ImagingError::Limit { limit, max: 1, got: 2 }).collect();
+        errors.push(ImagingError::Memory { needed_bytes: 600 << 20, max_bytes: 512 << 20 });
+        for error in errors {
+            let of_watermark = ImageError::from(ImagingError::Watermark(Box::new(error.clone())));
+            let of_image = ImageError::from(error);
+            for ImageError { fault, message } in [of_image, of_watermark] {
+                assert_eq!(fault, ImageFault::TooLarge, "{message}");
+                let named = message.split('`').nth(1).unwrap_or_default();
+                assert!(settings.iter().any(|setting| setting == named), "{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_message_about_memory_names_the_need_the_limit_and_the_setting() {
+        let error = ImagingError::Memory { needed_bytes: (600 << 20) + 1, max_bytes: 512 << 20 };
+        let expected = "processing this image needs about 601 MiB of memory, and an image may use 512 MiB \
+                        (the setting `images.memory_bytes`)";
+        assert_eq!(ImageError::from(error).message, expected);
     }
 }

@@ -139,6 +139,7 @@ impl Sandbox {
                 plan,
                 settings,
                 caller: ticket.caller(),
+                is_large: work.is_large(),
                 on_overrun: (!start.is_heavy).then_some(&on_overrun),
             };
             let worker = pool.borrow(start.is_heavy).map_err(WorkError::WorkerStart)?;

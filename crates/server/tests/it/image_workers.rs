@@ -29,7 +29,7 @@ pub(crate) fn heavy_request() -> serde_json::Value {
 
 #[tokio::test]
 async fn a_request_whose_image_exceeds_the_time_limit_fails_and_the_next_request_succeeds() {
-    let app = TestApp::start_with(&[("images.wall_s", "1")]).await;
+    let app = TestApp::start_with(&[("images.wall_s", "1"), ("images.memory_bytes", "4294967296")]).await;
     let mut spec = heavy_request();
     spec["resize"]["width"] = json!(9000);
     spec["resize"]["height"] = json!(9000);
@@ -65,16 +65,21 @@ async fn a_job_fails_at_the_wall_clock_limit_if_its_image_worker_uses_no_cpu_tim
 }
 
 #[tokio::test]
-async fn a_request_whose_image_exceeds_the_memory_limit_fails_and_the_next_request_succeeds() {
+async fn an_image_that_needs_more_memory_than_a_worker_has_is_refused_before_a_worker_exceeds_the_limit() {
     let app = TestApp::start_with(&[("images.memory_bytes", "67108864")]).await;
+    let sorted_pids = || {
+        let mut pids = app.pipeline.sandbox.idle_pids();
+        pids.sort_unstable();
+        pids
+    };
+    let before = sorted_pids();
     let response = app.upload("small.jpg", &documented_jpeg(), &heavy_request()).await;
-    assert_eq!(
-        (response.status, &response.json()["error"]),
-        (422, &json!("processing_failed")),
-        "{}",
-        response.json()
-    );
-    assert!(response.json()["message"].to_string().contains("64 MiB"), "{}", response.json());
+    let json = response.json();
+    assert_eq!((response.status, &json["error"]), (422, &json!("image_too_large")), "{json}");
+    let message = json["message"].to_string();
+    assert!(message.contains("MiB of memory, and an image may use 64 MiB"), "{message}");
+    assert!(message.contains("(the setting `images.memory_bytes`)"), "{message}");
+    assert_eq!(sorted_pids(), before, "no worker was replaced");
     assert_works(&app).await;
 }
 

@@ -21,6 +21,7 @@ mod official_clients;
 mod overload;
 mod process_command;
 mod python_client;
+mod setting_names;
 mod strangers;
 mod svg_fonts;
 mod test_app;

@@ -19,6 +19,8 @@ pub(super) struct Scan {
     /// Whether the first frame is interlaced.
     pub(super) interlaced: bool,
     pub(super) n_frames: u32,
+    /// Whether a frame is removed before the next one, so that the pixels under it must be kept.
+    pub(super) restores: bool,
     /// Whether at least one frame has neither a local nor a global colour table.
     pub(super) lacks_colors: bool,
     /// Whether a pixel of a composed frame can be transparent.
@@ -161,6 +163,7 @@ fn extension(reader: &mut Reader<'_>, scan: &mut Scan) -> Option<()> {
                 // such a pixel leaves the canvas unchanged. A frame with disposal method 2 also makes its
                 // area of the canvas transparent.
                 let (disposal, transparent) = ((flags >> 2) & 7, flags & 1 != 0);
+                scan.restores |= disposal == 3;
                 scan.alpha |= disposal == 2 || (transparent && scan.n_frames == 0);
             }
         }

@@ -15,7 +15,7 @@ use rav1d::include::dav1d::headers::{
 use rav1d::include::dav1d::picture::Dav1dPicture;
 use rav1d::src::lib as sys;
 
-use super::planes::{Chroma, Cicp, Planes};
+use super::planes::{Chroma, Cicp, Planes, Samples};
 
 /// The result code of rav1d that means "needs more data" or "no more pictures": the negated number of
 /// `EAGAIN`.
@@ -165,12 +165,8 @@ impl Picture {
         let depth = u8::try_from(parameters.bpc).map_err(|_| "a strange depth")?;
         let (chroma_width, chroma_height) = chroma.size(width, height);
         let sizes = [(width, height), (chroma_width, chroma_height), (chroma_width, chroma_height)];
-        let mut samples = [const { Vec::new() }; 3];
-        for (i, (samples, (columns, rows))) in samples.iter_mut().zip(sizes).enumerate() {
-            if rows > 0 {
-                *samples = self.plane(i, columns, rows, depth > 8)?;
-            }
-        }
+        let samples =
+            if depth > 8 { Samples::Words(self.planes(sizes)?) } else { Samples::Bytes(self.planes(sizes)?) };
         let header = self.0.seq_hdr.ok_or("there is no header")?;
         // SAFETY: the header lives as long as the picture that points to it, and is only read.
         let header = unsafe { header.as_ref() };
@@ -183,28 +179,40 @@ impl Picture {
         Ok(Planes { width, height, depth, chroma, samples, cicp })
     }
 
-    /// Copies a plane of `rows` rows with `columns` samples each. A sample has two bytes if `wide`, else one.
-    fn plane(&self, i: usize, columns: usize, rows: usize, wide: bool) -> Result<Vec<u16>, &'static str> {
+    /// Copies the three planes, whose sizes are given in columns and rows. `T` is the type of a sample: one byte if
+    /// a sample has 8 bits, else two.
+    fn planes<T: PlaneSample>(&self, sizes: [(usize, usize); 3]) -> Result<[Vec<T>; 3], &'static str> {
+        assert_eq!(size_of::<T>() == 2, self.0.p.bpc > 8, "the type of a sample fits its depth");
+        let mut planes = [const { Vec::new() }; 3];
+        for (i, (plane, (columns, rows))) in planes.iter_mut().zip(sizes).enumerate() {
+            if rows > 0 {
+                *plane = self.plane(i, columns, rows)?;
+            }
+        }
+        Ok(planes)
+    }
+
+    /// Copies a plane of `rows` rows with `columns` samples each.
+    fn plane<T: PlaneSample>(&self, i: usize, columns: usize, rows: usize) -> Result<Vec<T>, &'static str> {
         let start = self.0.data[i].ok_or("a plane is missing")?;
         let stride = self.0.stride[i.min(1)];
         let mut samples = Vec::with_capacity(columns * rows);
         for y in 0..rows {
             let row = start.as_ptr().cast::<u8>().wrapping_offset(stride * y as isize);
-            if wide {
-                // SAFETY: a plane of the picture, which is live, has `rows` rows that begin `stride` bytes
-                // apart, at addresses that are multiples of two, and each has at least `columns` initialised
-                // samples.
-                samples.extend_from_slice(unsafe { std::slice::from_raw_parts(row.cast::<u16>(), columns) });
-            } else {
-                // SAFETY: the plane has `rows` rows that begin `stride` bytes apart, and each has at least
-                // `columns` initialised samples of one byte.
-                let row = unsafe { std::slice::from_raw_parts(row, columns) };
-                samples.extend(row.iter().map(|&sample| u16::from(sample)));
-            }
+            // SAFETY: a plane of the picture, which is live, has `rows` rows that begin `stride` bytes apart, at
+            // addresses that are multiples of the size of a sample, and each has at least `columns` initialised
+            // samples. `T` is `u8` or `u16`, for which every value is valid. `planes` checked its size.
+            samples.extend_from_slice(unsafe { std::slice::from_raw_parts(row.cast::<T>(), columns) });
         }
         Ok(samples)
     }
 }
+
+/// The types of a sample in a plane of rav1d: `u8` and `u16`.
+trait PlaneSample: Copy {}
+
+impl PlaneSample for u8 {}
+impl PlaneSample for u16 {}
 
 impl Drop for Picture {
     fn drop(&mut self) {

@@ -7,7 +7,7 @@ use super::av1;
 use super::compose::{cropped, lay_over, paste, with_alpha};
 use super::container::{Container, ItemId};
 use super::hevc::{self, Failure};
-use super::planes::Planes;
+use super::planes::{Cicp, Planes};
 use super::properties::{self, MAX_NESTING};
 use crate::codecs::pixel_format::with_channels;
 use crate::isobmff::Fields;
@@ -21,22 +21,45 @@ pub(super) fn primary(
     max_pixels: u64,
     scratch: &mut Scratch,
 ) -> Result<Image, Error> {
-    // The decoder may decode twice as many pixels as the limit for one picture allows, because a file can
-    // contain a picture and its alpha plane, or an assembled picture and its parts.
-    let mut assembler =
-        Assembler { container, format, scratch, pixels_left: max_pixels.saturating_mul(2), max_pixels };
-    assembler.picture(container.primary, 0)
+    Assembler::new(container, format, max_pixels, scratch).picture(container.primary, 0)
+}
+
+/// A grid whose numbers were checked.
+pub(super) struct Grid {
+    columns: u32,
+    /// The number of rows of tiles.
+    pub(super) rows: u32,
+    /// The size of the assembled picture.
+    pub(super) width: u32,
+    pub(super) height: u32,
+    tile_width: u32,
+    pub(super) tile_height: u32,
+    tiles: Vec<ItemId>,
 }
 
 /// Decodes and assembles pictures within a limit of pixels.
-struct Assembler<'a, 'b> {
+pub(super) struct Assembler<'a, 'b> {
     container: &'a Container<'b>,
     format: &'static str,
-    scratch: &'a mut Scratch,
+    pub(super) scratch: &'a mut Scratch,
     /// The number of pixels that may still be decoded. If the file uses a picture several times, its pixels
     /// are counted each time.
-    pixels_left: u64,
+    pub(super) pixels_left: u64,
     max_pixels: u64,
+}
+
+impl<'a, 'b> Assembler<'a, 'b> {
+    /// Creates an assembler that has not decoded anything yet.
+    pub(super) fn new(
+        container: &'a Container<'b>,
+        format: &'static str,
+        max_pixels: u64,
+        scratch: &'a mut Scratch,
+    ) -> Self {
+        // The decoder may decode twice as many pixels as the limit for one picture allows, because a file can
+        // contain a picture and its alpha plane, or an assembled picture and its parts.
+        Self { container, format, scratch, pixels_left: max_pixels.saturating_mul(2), max_pixels }
+    }
 }
 
 impl Assembler<'_, '_> {
@@ -103,6 +126,13 @@ impl Assembler<'_, '_> {
 
     /// Decodes a coded picture and converts it to RGB or gray.
     fn coded(&mut self, id: ItemId) -> Result<Image, Error> {
+        let (planes, (width, height), cicp) = self.coded_planes(id)?;
+        Ok(planes.to_image(width, height, cicp, self.scratch))
+    }
+
+    /// Decodes the planes of a coded picture. Returns the size of the picture in the planes, and the meaning of the
+    /// samples.
+    pub(super) fn coded_planes(&mut self, id: ItemId) -> Result<(Planes, (usize, usize), Cicp), Error> {
         let size = properties::coded_size(self.container, id)
             .ok_or_else(|| self.corrupt("it does not say how large a picture is"))?;
         self.spend(size)?;
@@ -117,7 +147,7 @@ impl Assembler<'_, '_> {
             )));
         }
         let cicp = properties::color(self.container, id).completed(planes.cicp);
-        Ok(planes.to_image(width, height, cicp, self.scratch))
+        Ok((planes, (width, height), cicp))
     }
 
     /// Decodes the planes of an item. The second argument is the size that the item states.
@@ -144,12 +174,26 @@ impl Assembler<'_, '_> {
 
     /// Decodes a grid: tiles of equal size, row by row (ISO/IEC 23008-12, 6.6.2.3).
     fn grid(&mut self, id: ItemId, nesting: u32) -> Result<Image, Error> {
+        let grid = self.grid_layout(id)?;
+        let mut canvas = None;
+        for row in 0..grid.rows {
+            let top = row * grid.tile_height;
+            self.grid_row(&grid, row, nesting, (grid.height, top), &mut canvas)?;
+        }
+        canvas.ok_or_else(|| self.corrupt("a grid has no tiles"))
+    }
+
+    /// Reads the numbers of a grid, and checks that its tiles cover the picture.
+    pub(super) fn grid_layout(&self, id: ItemId) -> Result<Grid, Error> {
         let data = self.container.data(id)?;
-        let grid = grid_size(&data).ok_or_else(|| self.corrupt("a grid is broken"))?;
-        let (columns, rows, width, height) = grid;
-        let tiles = self.container.references_from(id, b"dimg");
+        let (columns, rows, width, height) =
+            grid_size(&data).ok_or_else(|| self.corrupt("a grid is broken"))?;
+        let tiles = self.container.references_from(id, b"dimg").to_vec();
         if tiles.len() as u64 != u64::from(columns) * u64::from(rows) {
             return Err(self.corrupt("a grid has another number of tiles than it says"));
+        }
+        if tiles.contains(&id) {
+            return Err(self.corrupt("a grid is a tile of itself"));
         }
         let first = tiles.first().and_then(|&tile| properties::shown_size(self.container, tile));
         let (tile_width, tile_height) = first.ok_or_else(|| self.corrupt("a tile has no size"))?;
@@ -161,27 +205,36 @@ impl Assembler<'_, '_> {
             return Err(self.corrupt("the tiles of a grid do not cover it exactly"));
         }
         check(Limit::Pixels, self.max_pixels, u64::from(width) * u64::from(height))?;
-        let mut canvas: Option<Image> = None;
-        for (i, &tile) in (0u32..).zip(tiles) {
-            if tile == id {
-                return Err(self.corrupt("a grid is a tile of itself"));
-            }
+        Ok(Grid { columns, rows, width, height, tile_width, tile_height, tiles })
+    }
+
+    /// Decodes the tiles in one row of a grid and pastes them onto the canvas, whose row `top` is the first row of
+    /// the tiles. If there is no canvas yet, creates one with the width of the grid and `height` rows.
+    pub(super) fn grid_row(
+        &mut self,
+        grid: &Grid,
+        row: u32,
+        nesting: u32,
+        (height, top): (u32, u32),
+        canvas: &mut Option<Image>,
+    ) -> Result<(), Error> {
+        let first = row as usize * grid.columns as usize;
+        for (column, &tile) in (0u32..).zip(&grid.tiles[first..first + grid.columns as usize]) {
             let image = self.part(tile, nesting)?;
-            if (image.width(), image.height()) != (tile_width, tile_height) {
+            if (image.width(), image.height()) != (grid.tile_width, grid.tile_height) {
                 return Err(self.corrupt("the tiles of a grid have different sizes"));
             }
             let canvas = canvas.get_or_insert_with(|| {
-                let length = width as usize * height as usize * image.channels().count();
-                Image::new(width, height, image.channels(), self.scratch.take_zeroed(length))
+                let length = grid.width as usize * height as usize * image.channels().count();
+                Image::new(grid.width, height, image.channels(), self.scratch.take_zeroed(length))
             });
             if image.channels() != canvas.channels() {
                 return Err(self.corrupt("the tiles of a grid have different colours"));
             }
-            let (left, top) = (i % columns * tile_width, i / columns * tile_height);
-            paste(canvas, &image, i64::from(left), i64::from(top));
+            paste(canvas, &image, i64::from(column * grid.tile_width), i64::from(top));
             self.scratch.give(image.into_data());
         }
-        canvas.ok_or_else(|| self.corrupt("a grid has no tiles"))
+        Ok(())
     }
 
     /// Decodes an overlay: pictures composited on a canvas of one colour (ISO/IEC 23008-12, 6.6.2.2).

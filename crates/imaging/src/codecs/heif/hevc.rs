@@ -4,7 +4,7 @@ use heifer_hevc_dec::decoder::{DecodeOptions, decode_picture};
 use heifer_hevc_dec::nal::NalUnit;
 use heifer_hevc_dec::params::ParameterSets;
 
-use super::planes::{Chroma, Cicp, Planes, UNSPECIFIED};
+use super::planes::{Chroma, Cicp, Planes, Samples, UNSPECIFIED};
 use crate::isobmff::Fields;
 
 /// The decoder configuration of an `hvcC` property (ISO/IEC 14496-15, 8.3.3.1).
@@ -113,6 +113,13 @@ pub(super) fn decode(
     }
     let (primaries, transfer) = colors(configuration).unwrap_or((UNSPECIFIED, UNSPECIFIED));
     let cicp = Cicp { primaries, transfer, matrix: frame.matrix_coeffs.into(), full_range: frame.full_range };
+    let samples = if depth == 8 {
+        // Each plane is freed before the next one is converted.
+        let narrow = |plane: Vec<u16>| plane.iter().map(|&sample| sample as u8).collect();
+        Samples::Bytes(samples.map(narrow))
+    } else {
+        Samples::Words(samples)
+    };
     Ok(Planes { width, height, depth, chroma, samples, cicp })
 }
 

@@ -72,10 +72,22 @@ pub(in crate::codecs) struct Planes {
     pub(in crate::codecs) depth: u8,
     pub(in crate::codecs) chroma: Chroma,
     /// The luma plane and the two chroma planes. A gray picture has only the luma plane.
-    pub(in crate::codecs) samples: [Vec<u16>; 3],
+    pub(in crate::codecs) samples: Samples,
     /// The code points (ITU-T H.273) that the coded picture states for its colours.
     pub(in crate::codecs) cicp: Cicp,
 }
+
+/// The samples of three planes. Samples of 8 bits need one byte.
+#[derive(Debug)]
+pub(in crate::codecs) enum Samples {
+    Bytes([Vec<u8>; 3]),
+    Words([Vec<u16>; 3]),
+}
+
+/// The type of a sample.
+trait Sample: Copy + Into<f32> {}
+
+impl<T: Copy + Into<f32>> Sample for T {}
 
 /// The weights of red and blue in luma. They define luma and the two colour differences.
 type Weights = (f32, f32);
@@ -143,55 +155,86 @@ impl Planes {
     /// Converts the upper left part of the picture to gray or RGB. `width` and `height` must not exceed the
     /// size of the picture.
     pub(super) fn to_image(&self, width: usize, height: usize, cicp: Cicp, scratch: &mut Scratch) -> Image {
-        let range = Range::new(self.depth, cicp.full_range);
-        let (columns, rows) = (width as u32, height as u32);
-        if self.chroma == Chroma::None {
-            let mut data = scratch.take(width * height);
-            for (y, row) in data.chunks_exact_mut(width).enumerate() {
-                let luma = &self.samples[0][y * self.width..][..width];
-                for (to, &from) in row.iter_mut().zip(luma) {
-                    *to = to_byte((f32::from(from) - range.luma_offset) * range.luma_scale);
-                }
-            }
-            return Image::new(columns, rows, Channels::Gray, data);
-        }
-        let matrix = Matrix::of(cicp);
-        let mut data = scratch.take(width * height * 3);
-        let mut differences = [vec![0.0; self.width + 1], vec![0.0; self.width + 1]];
-        for (y, row) in data.chunks_exact_mut(width * 3).enumerate() {
-            let luma = &self.samples[0][y * self.width..][..width];
-            for (plane, row) in self.samples[1..].iter().zip(&mut differences) {
-                self.chroma_row(plane, y, row);
-            }
-            let chroma = [differences[0].as_slice(), &differences[1]];
-            convert(&matrix, &range, luma, chroma, row.as_chunks_mut::<3>().0);
-        }
-        Image::new(columns, rows, Channels::Rgb, data)
+        let mut converter = RowConverter::new(self, cicp);
+        let channels = self.channels();
+        let stride = width * channels.count();
+        let mut data = scratch.take(stride * height);
+        data.chunks_exact_mut(stride).enumerate().for_each(|(y, row)| converter.convert(self, y, row));
+        Image::new(width as u32, height as u32, channels, data)
     }
 
-    /// Upsamples one row of a chroma plane to full resolution. A chroma sample lies in the centre of the
-    /// pixels that share this sample. The value of a pixel is the sum of three quarters of the nearest sample
-    /// and one quarter of the next nearest sample, as in JPEG decoders.
-    fn chroma_row(&self, plane: &[u16], y: usize, row: &mut [f32]) {
-        let (columns, rows) = self.chroma.size(self.width, self.height);
-        let line = |y: usize| &plane[y * columns..][..columns];
-        match self.chroma {
-            Chroma::None => {}
-            Chroma::Full => row.iter_mut().zip(line(y)).for_each(|(to, &from)| *to = f32::from(from)),
-            Chroma::Columns => widen(line(y), line(y), row),
-            Chroma::Both => {
-                let near = y / 2;
-                let far = if y.is_multiple_of(2) { near.saturating_sub(1) } else { (near + 1).min(rows - 1) };
-                widen(line(near), line(far), row);
+    /// The channels of the converted picture.
+    pub(super) fn channels(&self) -> Channels {
+        if self.chroma == Chroma::None { Channels::Gray } else { Channels::Rgb }
+    }
+}
+
+/// Converts rows of samples to gray or RGB.
+pub(super) struct RowConverter {
+    matrix: Matrix,
+    range: Range,
+    /// The upsampled chroma samples of a row.
+    differences: [Vec<f32>; 2],
+}
+
+impl RowConverter {
+    pub(super) fn new(planes: &Planes, cicp: Cicp) -> Self {
+        let n = if planes.chroma == Chroma::None { 0 } else { planes.width + 1 };
+        Self {
+            matrix: Matrix::of(cicp),
+            range: Range::new(planes.depth, cicp.full_range),
+            differences: [vec![0.0; n], vec![0.0; n]],
+        }
+    }
+
+    /// Converts the left part of row `y`: as many pixels as `out` has.
+    pub(super) fn convert(&mut self, planes: &Planes, y: usize, out: &mut [u8]) {
+        match &planes.samples {
+            Samples::Bytes(samples) => self.convert_row(planes, samples, y, out),
+            Samples::Words(samples) => self.convert_row(planes, samples, y, out),
+        }
+    }
+
+    fn convert_row<T: Sample>(&mut self, planes: &Planes, samples: &[Vec<T>; 3], y: usize, out: &mut [u8]) {
+        let width = out.len() / planes.channels().count();
+        let luma = &samples[0][y * planes.width..][..width];
+        let range = &self.range;
+        if planes.chroma == Chroma::None {
+            for (to, &from) in out.iter_mut().zip(luma) {
+                *to = to_byte((from.into() - range.luma_offset) * range.luma_scale);
             }
+            return;
+        }
+        for (plane, row) in samples[1..].iter().zip(&mut self.differences) {
+            chroma_row(planes, plane, y, row);
+        }
+        let chroma = [self.differences[0].as_slice(), &self.differences[1]];
+        convert(&self.matrix, range, luma, chroma, out.as_chunks_mut::<3>().0);
+    }
+}
+
+/// Upsamples one row of a chroma plane to full resolution. A chroma sample lies in the centre of the pixels that
+/// share this sample. The value of a pixel is the sum of three quarters of the nearest sample and one quarter of
+/// the next nearest sample, as in JPEG decoders.
+fn chroma_row<T: Sample>(planes: &Planes, plane: &[T], y: usize, row: &mut [f32]) {
+    let (columns, rows) = planes.chroma.size(planes.width, planes.height);
+    let line = |y: usize| &plane[y * columns..][..columns];
+    match planes.chroma {
+        Chroma::None => {}
+        Chroma::Full => row.iter_mut().zip(line(y)).for_each(|(to, &from)| *to = from.into()),
+        Chroma::Columns => widen(line(y), line(y), row),
+        Chroma::Both => {
+            let near = y / 2;
+            let far = if y.is_multiple_of(2) { near.saturating_sub(1) } else { (near + 1).min(rows - 1) };
+            widen(line(near), line(far), row);
         }
     }
 }
 
 /// Mixes two rows of chroma samples, with the weight 3/4 for `near` and 1/4 for `far`, and doubles the width
 /// of the result.
-fn widen(near: &[u16], far: &[u16], row: &mut [f32]) {
-    let blended = |x: usize| f32::from(near[x]) * 0.75 + f32::from(far[x]) * 0.25;
+fn widen<T: Sample>(near: &[T], far: &[T], row: &mut [f32]) {
+    let blended = |x: usize| near[x].into() * 0.75 + far[x].into() * 0.25;
     let mut left = blended(0);
     let mut here = left;
     for (x, pair) in row.as_chunks_mut::<2>().0.iter_mut().take(near.len()).enumerate() {
@@ -202,7 +245,13 @@ fn widen(near: &[u16], far: &[u16], row: &mut [f32]) {
 }
 
 /// Converts one row of samples to RGB.
-fn convert(matrix: &Matrix, range: &Range, luma: &[u16], chroma: [&[f32]; 2], pixels: &mut [[u8; 3]]) {
+fn convert<T: Sample>(
+    matrix: &Matrix,
+    range: &Range,
+    luma: &[T],
+    chroma: [&[f32]; 2],
+    pixels: &mut [[u8; 3]],
+) {
     let level = |y: f32| (y - range.luma_offset) * range.luma_scale;
     let difference = |c: f32| (c - range.chroma_offset) * range.chroma_scale;
     match *matrix {
@@ -224,14 +273,14 @@ fn convert(matrix: &Matrix, range: &Range, luma: &[u16], chroma: [&[f32]; 2], pi
 }
 
 /// Converts one row of samples to RGB by calling `color` for every pixel.
-fn each(
-    luma: &[u16],
+fn each<T: Sample>(
+    luma: &[T],
     [first, second]: [&[f32]; 2],
     pixels: &mut [[u8; 3]],
     color: impl Fn(f32, f32, f32) -> [f32; 3],
 ) {
     for (((pixel, &y), &cb), &cr) in pixels.iter_mut().zip(luma).zip(first).zip(second) {
-        *pixel = color(f32::from(y), cb, cr).map(to_byte);
+        *pixel = color(y.into(), cb, cr).map(to_byte);
     }
 }
 

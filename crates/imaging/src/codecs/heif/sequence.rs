@@ -7,6 +7,7 @@ use super::properties::{self, Coding};
 use super::tracks::{Sample, Track, Tracks};
 use super::{av1, hevc};
 use crate::codecs::codec::{Decode, Frame, Header};
+use crate::codecs::memory::{DecoderMemory, area, pixel_bytes};
 use crate::color::{Raster, cicp_profile};
 use crate::format::Format;
 use crate::info::{Colorspace, ImageInfo};
@@ -121,6 +122,14 @@ impl<'a> Decoder<'a> {
 impl<'a> Decode for Decoder<'a> {
     fn header(&self) -> &Header {
         &self.header
+    }
+
+    fn memory(&self) -> DecoderMemory {
+        let ImageInfo { width, height, .. } = self.header.info;
+        let frame = area(width, height) * pixel_bytes(&self.header.info);
+        // The planes of a frame and of the frames to which it refers.
+        let kept = area(width, height) * 16;
+        DecoderMemory { frame, decoding: frame * 2 + kept, kept, rows: None }
     }
 
     fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {

@@ -4,6 +4,7 @@
 use crate::codecs::bmp;
 use crate::codecs::bmp::{Dib, each_row, unpack};
 use crate::codecs::codec::Header;
+use crate::codecs::memory::{DecoderMemory, area};
 use crate::codecs::still_decoder::DecodeStill;
 use crate::color::{Layout, Raster};
 use crate::format::Format;
@@ -60,6 +61,11 @@ impl<'a> Decoder<'a> {
 impl DecodeStill for Decoder<'_> {
     fn header(&self) -> &Header {
         &self.header
+    }
+
+    fn memory(&self) -> DecoderMemory {
+        let frame = area(self.dib.width, self.dib.height) * 4;
+        DecoderMemory::still(frame, frame)
     }
 
     fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {

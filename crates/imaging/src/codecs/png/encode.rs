@@ -40,6 +40,20 @@ fn effort(output: &Output, n_bytes: usize) -> Effort {
     }
 }
 
+/// The memory that encoding a picture of `n_pixels` pixels with `n_channels` bytes each needs, in bytes, with the
+/// file.
+pub(in crate::codecs) fn encoder_bytes(n_pixels: u64, n_channels: u64) -> u64 {
+    let raw = n_pixels * n_channels;
+    if raw <= MAX_WHOLE_BYTES as u64 {
+        // The picture is copied and filtered, and the file is compared with others.
+        return 3 * raw;
+    }
+    // The file of a large photograph has at most two thirds of the bytes of the pixels. A picture with a palette
+    // needs its indices and its file. An alpha channel that is not needed is removed in a copy.
+    let opaque = n_pixels * if n_channels == 4 { 5 } else { 2 };
+    opaque.max(raw * 2 / 3)
+}
+
 /// Encodes a picture and returns the complete PNG file.
 pub(in crate::codecs) fn encode(
     image: &Image,
@@ -131,8 +145,13 @@ fn encode_indexed(
         5..=16 => (BitDepth::Four, 4),
         _ => (BitDepth::Eight, 8),
     };
-    let packed = pack(&indexed.indices, image.width() as usize, bits, scratch);
-    scratch.give(indexed.indices);
+    let packed = if depth == BitDepth::Eight {
+        indexed.indices
+    } else {
+        let packed = pack(&indexed.indices, image.width() as usize, bits, scratch);
+        scratch.give(indexed.indices);
+        packed
+    };
     let (width, height, data) = (image.width(), image.height(), &packed[..]);
     let raster = Raster { width, height, color: Color::Indexed(&indexed.colors), depth, data };
     let bytes = raster.compress(effort(output, data.len()))?;

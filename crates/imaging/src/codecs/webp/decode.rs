@@ -8,6 +8,16 @@ use image_webp::WebPDecoder;
 use super::container::Coded;
 use crate::{Error, Scratch};
 
+/// The number of pixels of the largest opaque picture whose buffer keeps the room for the alpha channel.
+const MAX_KEPT_PX: usize = 16 << 20;
+
+/// The offset of the byte with the alpha flag in a file that contains a lossless picture: after the headers of
+/// the file and of the chunk, the signature, and two sides of 14 bits each.
+const ALPHA_AT: usize = 24;
+
+/// The flag that says that a lossless picture uses its alpha channel.
+const ALPHA: u8 = 0x10;
+
 /// A decoded picture.
 pub(super) struct Picture {
     /// The pixels in rows without padding: three bytes per pixel (RGB), or four bytes if the picture has
@@ -23,10 +33,35 @@ pub(super) fn decode(
     height: u32,
     scratch: &mut Scratch,
 ) -> Result<Picture, Error> {
-    let file = wrap(coded, width, height, scratch);
+    let mut file = wrap(coded, width, height, scratch);
+    let is_opaque =
+        matches!(coded, Coded::Lossless { .. }) && file.get(ALPHA_AT).is_some_and(|b| b & ALPHA == 0);
+    if is_opaque {
+        // A lossless picture is always coded with four channels. `image-webp` decodes an opaque picture into a
+        // buffer of its own and copies three of the channels. With the flag for alpha, it decodes directly.
+        file[ALPHA_AT] |= ALPHA;
+    }
     let decoded = decode_file(&file, width, height, scratch);
     scratch.give(file);
-    decoded.map_err(|reason| Error::Corrupt { format: "WebP", reason })
+    let mut picture = decoded.map_err(|reason| Error::Corrupt { format: "WebP", reason })?;
+    if is_opaque {
+        remove_alpha(&mut picture.data);
+        picture.has_alpha = false;
+    }
+    Ok(picture)
+}
+
+/// Removes every fourth byte, in place.
+fn remove_alpha(data: &mut Vec<u8>) {
+    let n_pixels = data.len() / 4;
+    for i in 1..n_pixels {
+        data.copy_within(4 * i..4 * i + 3, 3 * i);
+    }
+    data.truncate(n_pixels * 3);
+    // A small buffer keeps its room for the next picture.
+    if n_pixels > MAX_KEPT_PX {
+        data.shrink_to_fit();
+    }
 }
 
 /// Decodes a WebP file that contains one picture.

@@ -20,10 +20,10 @@ impl From<WorkError> for ApiError {
                 Self::invalid(format!("watermark.id {id:?} is no watermark of this account"))
             }
             WorkError::TooManyWatermarks { max } => Self::invalid(format!(
-                "an account may keep {max} watermarks, and this one does; remove one first"
+                "an account may keep {max} watermarks (the setting `watermarks.account_count`), and this one does; remove one first"
             )),
             WorkError::TooManyWatermarkBytes { max } => Self::invalid(format!(
-                "the watermarks of an account may have {max} bytes together; with this one they would have more"
+                "the watermarks of an account may have {max} bytes together (the setting `watermarks.account_bytes`); with this one they would have more"
             )),
             WorkError::EmptyImage => {
                 Self::new(ErrorKind::FormatUnsupported, "the image is empty: it has 0 bytes")
@@ -107,7 +107,7 @@ impl From<LimitExceeded> for ApiError {
                 Self::new(
                     ErrorKind::ProcessingFailed,
                     format!(
-                        "processing this image takes more than the {max_mib} MiB of memory one image may use"
+                        "processing this image takes more than the {max_mib} MiB of memory one image may use (the setting `images.memory_bytes`)"
                     ),
                 )
             }
@@ -116,7 +116,7 @@ impl From<LimitExceeded> for ApiError {
                 Self::new(
                     ErrorKind::ProcessingTimeout,
                     format!(
-                        "processing this image takes more than the {max_s} s of CPU time one image may use"
+                        "processing this image takes more than the {max_s} s of CPU time one image may use (the setting `images.cpu_s`)"
                     ),
                 )
             }
@@ -124,7 +124,9 @@ impl From<LimitExceeded> for ApiError {
                 let max_s = max.as_secs_f32();
                 Self::new(
                     ErrorKind::ProcessingTimeout,
-                    format!("processing this image takes more than the {max_s} s one image may take"),
+                    format!(
+                        "processing this image takes more than the {max_s} s one image may take (the setting `images.wall_s`)"
+                    ),
                 )
             }
         }
@@ -194,12 +196,16 @@ pub(in crate::api) fn net_error_text(error: &NetError) -> String {
         NetError::Protocol(_) | NetError::ProtocolSwitch => {
             "the host hung up or answered something that is not HTTP".to_owned()
         }
-        NetError::TooLarge { limit_bytes } => format!("the answer has more than {limit_bytes} bytes"),
+        NetError::TooLarge { limit_bytes } => {
+            format!("the answer has more than {limit_bytes} bytes (the setting `limits.body_bytes`)")
+        }
         NetError::TooManyPieces(error) => format!("the answer of the host cannot be read: {error}"),
         NetError::Encoding(error) => format!("the answer of the host cannot be decoded: {error}"),
         NetError::OutOfMemoryBudget => "the server has no room for the image at the moment".to_owned(),
         NetError::Status(status) => format!("the host answered with status {status}"),
-        NetError::TooManyRedirects { limit } => format!("the host redirected more than {limit} times"),
+        NetError::TooManyRedirects { limit } => {
+            format!("the host redirected more than {limit} times (the setting `fetch.redirects`)")
+        }
         NetError::InvalidUrl(reason) => (*reason).to_owned(),
         NetError::Local(_) => "the server could not open a connection at the moment".to_owned(),
         NetError::Proxy(_) => "the server could not use its proxy at the moment".to_owned(),

@@ -68,8 +68,9 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Returns the limits that the imaging crate checks, together with the settings of the section `[input]`.
-    pub fn imaging(&self, input: &Input) -> pixaven_imaging::Limits {
+    /// Returns the limits that the imaging crate checks, together with the settings of other sections that it
+    /// needs.
+    pub fn imaging(&self, input: &Input, images: &Images) -> pixaven_imaging::Limits {
         let &Self {
             pixels,
             input_side_px,
@@ -89,6 +90,7 @@ impl Limits {
             scans,
             parts,
             metadata_bytes,
+            memory_bytes: images.memory_bytes,
             truncated: input.truncated,
         }
     }

@@ -35,7 +35,7 @@ fn every_setting_has_its_default_value_if_neither_a_file_nor_a_variable_nor_a_fl
     assert_eq!((config.server.public_url.as_deref(), config.server.tls()), (None, None));
     assert_eq!(config.limits.body_bytes, 64 << 20);
     assert_eq!(config.limits.json_bytes, 1 << 20);
-    assert_eq!(config.limits.imaging(&config.input), pixaven_imaging::Limits::default());
+    assert_eq!(config.limits.imaging(&config.input, &config.images), pixaven_imaging::Limits::default());
     assert_eq!((config.fetch.deadline_s, config.fetch.redirects), (15, 5));
     assert_eq!(config.webhooks.pauses_ms()[..3], [0, 5_000, 300_000]);
     assert_eq!(config.webhooks.pauses_ms().len(), 10);
@@ -91,7 +91,7 @@ fn a_configuration_rendered_as_a_file_is_loaded_with_the_same_setting_values() {
 fn the_setting_input_truncated_decides_how_image_workers_treat_cut_off_images() {
     let policy = |value| {
         let config = Config::with(&[("input.truncated", value)]).unwrap();
-        config.limits.imaging(&config.input).truncated
+        config.limits.imaging(&config.input, &config.images).truncated
     };
     assert_eq!(policy("warn"), TruncatedInput::Warn);
     assert_eq!(policy("refuse"), TruncatedInput::Refuse);

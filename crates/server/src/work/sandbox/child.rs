@@ -52,6 +52,8 @@ pub(super) struct Exchange<'a> {
     pub(super) plan: &'a Plan,
     pub(super) settings: &'a SandboxSettings,
     pub(super) caller: Caller,
+    /// See [`wire::Task::is_large`].
+    pub(super) is_large: bool,
     /// A callback for a light image. The callback is called when the image has used the CPU time [`OVERRUN`].
     /// `None` means that the image is heavy, and the worker runs with low priority from the start.
     pub(super) on_overrun: Option<&'a (dyn Fn() -> AfterOverrun + Sync)>,
@@ -153,14 +155,15 @@ impl Child {
         &mut self,
         exchange: &Exchange<'_>,
     ) -> Result<(Processed, Spent), ExchangeError> {
-        let &Exchange { input, plan, settings, caller, on_overrun } = exchange;
+        let &Exchange { input, plan, settings, caller, on_overrun, is_large } = exchange;
         let pid = self.pid().ok_or_else(|| ExchangeError::Crashed("it had ended before".into()))?;
         let was_used = std::mem::replace(&mut self.is_used, true);
         if on_overrun.is_none() && !self.has_low_priority {
             self.has_low_priority = lower_priority(pid);
         }
         let watermark_bytes = input.watermark.as_ref().map(|watermark| watermark.len() as u64);
-        let task = wire::Task { plan: plan.clone(), limits: settings.limits, watermark_bytes };
+        let limits = settings.limits;
+        let task = wire::Task { plan: plan.clone(), limits, watermark_bytes, is_large };
         let is_wall_limited = caller == Caller::Interactive || !usage::IS_MEASURED;
         let (started, cpu_before, is_lowered) =
             (Instant::now(), usage::cpu_of(pid), AtomicBool::new(self.has_low_priority));

@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use pixaven_imaging::plan::TargetFormat;
-use pixaven_imaging::probe::{Probe, probe};
+use pixaven_imaging::plan::{Resize, TargetFormat};
+use pixaven_imaging::probe::{Probe, may_be_drawing, probe};
 use pixaven_imaging::{Format, Limits, Plan};
 
 use super::WorkerInput;
@@ -19,8 +19,13 @@ const PER_IMAGE_S: f64 = 1e-3;
 const PER_BYTE_S: f64 = 3e-9;
 /// The CPU time for each byte of a file whose size in pixels is unknown, such as an SVG file, in seconds.
 const PER_UNKNOWN_BYTE_S: f64 = 100e-9;
+/// The side that a drawing of unknown size is expected to have if the request does not change its size, in pixels.
+const DRAWING_SIDE_PX: f64 = 512.0;
 /// The CPU time for each pixel of an image that is changed, for example blurred, in seconds.
 const PER_CHANGED_PIXEL_S: f64 = 40e-9;
+
+/// The number of pixels from which on an image is large.
+const LARGE_PX: f64 = 16e6;
 
 /// How far one image moves the median of the time per byte. Each image moves the median up or down by this
 /// share of the median.
@@ -41,6 +46,8 @@ const SLOWDOWN_MIN_CPU: Duration = Duration::from_millis(5);
 pub(super) struct Work {
     class: Class,
     n_bytes: usize,
+    /// The number of pixels of a frame of the input or of the output, whichever is larger.
+    n_pixels: f64,
     /// The CPU time of the image in seconds, calculated only from the constants of this module.
     model_s: f64,
 }
@@ -90,7 +97,8 @@ impl Work {
     pub(super) fn of(input: &WorkerInput, plan: &Plan, limits: &Limits) -> Self {
         let n_bytes = input.image.len() + input.watermark.as_ref().map_or(0, bytes::Bytes::len);
         let probed = probe(&input.image);
-        let format = probed.map(|probed| probed.format);
+        let is_drawing = probed.is_none() && may_be_drawing(&input.image);
+        let format = probed.map(|probed| probed.format).or(is_drawing.then_some(Format::Svg));
         let output = match plan.output.format {
             TargetFormat::Format(format) => Some(format),
             TargetFormat::Default => format.map(Format::default_output),
@@ -102,10 +110,26 @@ impl Work {
                 Some(probed) => {
                     PER_BYTE_S * n_bytes as f64 + pixels_s(&probed, plan, output, is_changed, limits)
                 }
+                None if is_drawing => {
+                    PER_UNKNOWN_BYTE_S * n_bytes as f64 + drawing_s(plan, output, is_changed, limits)
+                }
                 None => PER_UNKNOWN_BYTE_S * n_bytes as f64,
             };
         let class = Class { input: format, output, is_changed, magnitude: magnitude(model_s) };
-        Self { class, n_bytes, model_s }
+        let n_pixels = match probed {
+            Some(probed) => {
+                let (width, height) = (f64::from(probed.width), f64::from(probed.height));
+                let (out_width, out_height) = output_size(plan, width, height);
+                (width * height).max(out_width * out_height)
+            }
+            None => 0.0,
+        };
+        Self { class, n_bytes, n_pixels, model_s }
+    }
+
+    /// Whether the buffers for the pixels are a large part of the memory of a worker.
+    pub(super) fn is_large(&self) -> bool {
+        self.n_pixels >= LARGE_PX
     }
 }
 
@@ -143,6 +167,20 @@ fn pixels_s(probed: &Probe, plan: &Plan, output: Option<Format>, is_changed: boo
     decoded * decode_s(probed.format) * (1.0 + 0.5 * (n_scans - 1.0))
         + encoded * encode_s(output)
         + changed * PER_CHANGED_PIXEL_S
+}
+
+/// The seconds that drawing a picture of a vector format, changing and encoding its pixels take. The picture is
+/// drawn at the size of the output. The size in the file is unknown, and so is the shape of the picture: a picture
+/// of which only one side is requested is expected to be a square.
+fn drawing_s(plan: &Plan, output: Option<Format>, is_changed: bool, limits: &Limits) -> f64 {
+    let resize = plan.resize.map(|resize| Resize { upscale: true, ..resize });
+    let (width, height) = output_size(&Plan { resize, ..plan.clone() }, DRAWING_SIDE_PX, DRAWING_SIDE_PX);
+    let n_pixels = width * height;
+    if n_pixels > limits.pixels as f64 || width.max(height) > f64::from(limits.output_side_px) {
+        return 0.0;
+    }
+    let changed_s = if is_changed { PER_CHANGED_PIXEL_S } else { 0.0 };
+    n_pixels * (decode_s(Format::Svg) + encode_s(output) + changed_s)
 }
 
 /// The size of the output, approximately.

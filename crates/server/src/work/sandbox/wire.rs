@@ -27,6 +27,8 @@ pub(super) struct Task {
     pub(super) limits: Limits,
     /// The length of the watermark's image at the end of the body, in bytes. `None` if there is no watermark.
     pub(super) watermark_bytes: Option<u64>,
+    /// Whether the image is so large that the worker should return every buffer to the system when it is freed.
+    pub(super) is_large: bool,
 }
 
 impl Task {
@@ -131,8 +133,12 @@ mod tests {
 
     #[test]
     fn the_body_of_a_task_for_an_image_worker_is_split_into_the_image_and_the_watermark() {
-        let task =
-            |watermark_bytes| Task { plan: Plan::default(), limits: Limits::default(), watermark_bytes };
+        let task = |watermark_bytes| Task {
+            plan: Plan::default(),
+            limits: Limits::default(),
+            watermark_bytes,
+            is_large: false,
+        };
         let split = |watermark_bytes| {
             let Input { image, watermark, .. } = task(watermark_bytes).split(b"imagemark", None).ok()?;
             Some((image, watermark))
@@ -145,7 +151,12 @@ mod tests {
 
     #[test]
     fn a_task_for_an_image_worker_that_was_written_to_a_pipe_is_read_back_unchanged() {
-        let task = Task { plan: Plan::default(), limits: Limits::default(), watermark_bytes: Some(2) };
+        let task = Task {
+            plan: Plan::default(),
+            limits: Limits::default(),
+            watermark_bytes: Some(2),
+            is_large: false,
+        };
         let mut pipe = head(&task, 5).expect("a task can be written");
         pipe.extend_from_slice(b"12345");
         let mut body = b"old".to_vec();

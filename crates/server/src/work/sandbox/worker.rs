@@ -14,6 +14,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::jail;
 use super::wire::{self, Reply, Task};
+use crate::runtime::allocator;
 
 /// Processes images until standard input ends. Standard input ends when the server process ends, even if the
 /// server is killed by SIGKILL.
@@ -25,9 +26,11 @@ pub fn run(cpu_s_per_image: u64) -> io::Result<()> {
     let fonts = ServerFonts { failure: Mutex::new(None) };
     let mut scratch = Scratch::default();
     let mut input = Vec::new();
+    let mut allocator = Allocator { is_for_large: false };
     let mut cpu = CpuAllowance::new(cpu_s_per_image);
     while let Some(task) = wire::read_frame::<Task>(&mut &requests, &mut input)? {
         cpu.renew()?;
+        allocator.set(task.is_large);
         let input = task.split(&input, Some(&fonts))?;
         let processed = catch_unwind(AssertUnwindSafe(|| process_task(input, &task, &mut scratch)));
         for message in PANIC_MESSAGES.take() {
@@ -94,6 +97,30 @@ fn process_task(input: Input<'_>, task: &Task, scratch: &mut Scratch) -> (Reply,
             (reply, done.bytes)
         }
         Err(error) => (Reply::Failed(error.into()), Vec::new()),
+    }
+}
+
+/// The size in bytes from which on a buffer is a memory mapping of its own while the worker processes a large image:
+/// it goes back to the system when it is freed, and grows without being copied.
+const MAPPED_BYTES: i32 = 1 << 20;
+/// The same for all other images. The worker keeps the memory, because getting it again would take longer than many
+/// image operations. The value is that of the environment with which the server starts a worker.
+const MAPPED_BYTES_OTHERWISE: i32 = 1 << 30;
+
+/// The setting of the allocator.
+struct Allocator {
+    is_for_large: bool,
+}
+
+impl Allocator {
+    /// Changes the setting if the next image needs another one.
+    fn set(&mut self, is_large: bool) {
+        if self.is_for_large != is_large {
+            // If the allocator refuses a value, it keeps the setting that it has, which works as well.
+            let _is_set =
+                allocator::map_buffers_from(if is_large { MAPPED_BYTES } else { MAPPED_BYTES_OTHERWISE });
+            self.is_for_large = is_large;
+        }
     }
 }
 

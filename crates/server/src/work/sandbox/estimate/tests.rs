@@ -1,6 +1,6 @@
 //! Tests of the estimates, with invented times.
 
-use pixaven_imaging::plan::{Filter, Output};
+use pixaven_imaging::plan::{Filter, Gravity, Kernel, Output, ResizeMode};
 use pixaven_imaging::{Channels, Image, encode};
 
 use super::*;
@@ -42,6 +42,33 @@ fn the_expected_processing_time_of_an_image_depends_on_the_output_format_and_on_
     assert!(expected(&to(Format::Avif)) > 5 * expected(&to(Format::Jpeg)));
     let filtered = Plan { filter: Some(Filter::default()), ..to(Format::Jpeg) };
     assert!(expected(&filtered) > expected(&to(Format::Jpeg)));
+}
+
+#[test]
+fn the_expected_processing_time_of_a_drawing_grows_with_the_size_of_the_output() {
+    let svg = br#"<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"/>"#;
+    let input = WorkerInput { image: svg.to_vec().into(), watermark: None };
+    let expected = |width: Option<u32>, format: Format| {
+        let resize = width.map(|width| Resize {
+            mode: ResizeMode::Landscape,
+            width: Some(width),
+            height: None,
+            gravity: Gravity::default(),
+            upscale: true,
+            background: None,
+            kernel: Kernel::default(),
+        });
+        Estimator::new(MAX).of_work(&work(&input, &Plan { resize, ..to(format) }))
+    };
+    let light = Duration::from_millis(100);
+    assert!(expected(None, Format::Png) < light, "a drawing without a requested size is light");
+    assert!(expected(Some(100), Format::Png) < expected(None, Format::Png));
+    assert!(expected(Some(4_000), Format::Png) > Duration::from_secs(1));
+    assert!(expected(Some(4_000), Format::Avif) > expected(Some(4_000), Format::Png));
+    assert!(expected(Some(20_001), Format::Png) < light, "a size above the limit is refused at once");
+    let text = WorkerInput { image: b"not a picture".to_vec().into(), watermark: None };
+    let large = Plan { resize: None, ..to(Format::Avif) };
+    assert!(Estimator::new(MAX).of_work(&work(&text, &large)) < Duration::from_millis(5));
 }
 
 #[test]
