@@ -3,6 +3,7 @@
 //! Each lossless photograph of a directory is cropped to a square and encoded as JPEG. Every program reduces
 //! this file by the same ratios. The results are scored by SSIMULACRA2 against the reduction of the lossless
 //! photograph that [`reference`] computes, once with averages of sRGB values and once with averages of light.
+//! pixaven reduces with `light: srgb` for the former and `light: linear` for the latter.
 //! Each figure is the mean over all photographs.
 
 mod peers;
@@ -14,7 +15,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use fast_ssim2::Ssimulacra2Reference;
 use pixaven_imaging::Plan;
-use pixaven_imaging::plan::{Gravity, Kernel, Resize, ResizeMode};
+use pixaven_imaging::plan::{Gravity, Kernel, Light, Resize, ResizeMode};
 use serde::Serialize;
 use serde_json::json;
 
@@ -135,22 +136,27 @@ fn measure(
     let encoded = peers::encode(sharp, &square.rgb, square.side as u32, &sides, dir.path())?;
     let mut all = Vec::new();
     for (&side, by_sharp) in sides.iter().zip(encoded.by_sharp) {
-        let mut reduced = vec![(Program::Pixaven, reduce(&encoded.bytes, side)?), (Program::Sharp, by_sharp)];
+        let mut by_peers = vec![(Program::Sharp, by_sharp)];
         if let Some(program) = &args.oximg {
-            reduced.push((Program::Oximg, peers::with_oximg(program, &encoded.path, side, dir.path())?));
+            by_peers.push((Program::Oximg, peers::with_oximg(program, &encoded.path, side, dir.path())?));
         }
-        for averaged in [Averaged::Srgb, Averaged::Linear] {
+        for (averaged, light) in [(Averaged::Srgb, Light::Srgb), (Averaged::Linear, Light::Linear)] {
             let ideal = reference::reduce(&square.rgb, square.side, side as usize, averaged);
-            let scores = reduced.iter().map(|(program, rgb)| Ok((*program, score(&ideal, rgb, side)?)));
-            all.push(scores.collect::<anyhow::Result<Vec<_>>>()?);
+            let plan = Plan { resize: Some(resize(side, light)), ..Plan::default() };
+            let own = pixels::processed(&encoded.bytes, plan)?.2;
+            let mut scores = vec![(Program::Pixaven, score(&ideal, &own, side)?)];
+            for (program, rgb) in &by_peers {
+                scores.push((*program, score(&ideal, rgb, side)?));
+            }
+            all.push(scores);
         }
     }
     Ok(all)
 }
 
-/// Reduces a square JPEG file with pixaven.
-fn reduce(jpeg: &[u8], side: u32) -> anyhow::Result<Vec<u8>> {
-    let resize = Resize {
+/// The resizing of a square picture to the side `side`.
+fn resize(side: u32, light: Light) -> Resize {
+    Resize {
         mode: ResizeMode::Exact,
         width: Some(side),
         height: Some(side),
@@ -158,8 +164,8 @@ fn reduce(jpeg: &[u8], side: u32) -> anyhow::Result<Vec<u8>> {
         upscale: false,
         background: None,
         kernel: Kernel::Lanczos3,
-    };
-    Ok(pixels::processed(jpeg, Plan { resize: Some(resize), ..Plan::default() })?.2)
+        light,
+    }
 }
 
 /// The score of a square picture against the ideal picture, without the margin.
