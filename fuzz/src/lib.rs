@@ -4,7 +4,7 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use pixaven_imaging::plan::{
-    Adjust, Border, Color, Crop, CropAt, Filter, Flip, Gravity, Kernel, Mask, Output, Padding, Resize,
+    Adjust, Border, Color, Crop, CropAt, Filter, Flip, Gravity, Kernel, Light, Mask, Output, Padding, Resize,
     ResizeMode, Scale, Shape, TargetFormat,
 };
 use pixaven_imaging::{Format, Limits, Plan, Scratch, TruncatedInput, sniff};
@@ -155,6 +155,7 @@ fn resize(u: &mut Unstructured<'_>) -> Made<Resize> {
         upscale: u.arbitrary()?,
         background: some(u, color)?,
         kernel: *u.choose(&Kernel::ALL)?,
+        light: *u.choose(&[Light::Srgb, Light::Linear])?,
     })
 }
 

@@ -6,6 +6,7 @@
 //! work of the machine affects both. The report has the median over all rounds.
 
 mod cases;
+mod folder;
 mod inputs;
 mod measurement;
 mod pixaven;
@@ -51,6 +52,12 @@ pub(crate) struct ImagesArgs {
     /// Also measure the cases that take many seconds each.
     #[arg(long)]
     long: bool,
+    /// Instead of the cases, measure the reduction of all files of this directory to a width of 800 pixels.
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
+    /// In the measurement of a folder, also measure this program, the command line of oximg.
+    #[arg(long, value_name = "FILE", requires = "folder")]
+    oximg: Option<PathBuf>,
     /// Write the last output image of pixaven and of sharp for each case to this directory.
     #[arg(long, value_name = "DIR")]
     outputs: Option<PathBuf>,
@@ -62,6 +69,9 @@ pub(crate) fn run(args: &ImagesArgs) -> anyhow::Result<Report> {
     let sharp = if args.peers { Some(Sharp::find(&args.sharp_dir)?) } else { None };
     if let Some(sharp) = &sharp {
         progress(format_args!("beside sharp {} with libvips {}", sharp.version, sharp.libvips));
+    }
+    if let Some(dir) = &args.folder {
+        return folder::run(dir, sharp.as_ref(), args.oximg.as_deref(), args.rounds);
     }
     let mut inputs = Inputs::new(args.corpus.clone())?;
     let is_selected = |case: &&ImageCase| case.name.contains(&args.case) && (args.long || !case.is_long);

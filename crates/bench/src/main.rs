@@ -19,10 +19,12 @@ mod load;
 mod origins;
 mod overload;
 mod percentiles;
+mod pixels;
 mod powercut;
 mod quality;
 mod receivers;
 mod redeliver;
+mod reductions;
 mod report;
 mod request_template;
 mod resource_usage;
@@ -82,6 +84,9 @@ enum Command {
     /// Compares the sizes of files at equal quality: encodes photographs at several qualities, and scores the
     /// results with SSIMULACRA2.
     Quality(quality::QualityArgs),
+    /// Compares the quality of reductions of JPEG files with an ideal reduction of the lossless photographs, at
+    /// ratios from 1.2 to 16, and with the reductions of sharp and oximg.
+    Reductions(reductions::ReductionsArgs),
     /// Makes one measurement of `images` in a process of its own.
     #[command(hide = true, name = "images-ours")]
     MeasureImage(images::MeasureArgs),
@@ -106,6 +111,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Clock(args) => clock::run(&args).await?,
         Command::Images(args) => images::run(&args)?,
         Command::Quality(args) => quality::run(&args)?,
+        Command::Reductions(args) => reductions::run(&args)?,
         Command::MeasureImage(args) => {
             images::measure_here(&args)?;
             return Ok(ExitCode::SUCCESS);

@@ -25,6 +25,7 @@ use serde_json::json;
 use self::encoders::Encoder;
 use self::photo::Photo;
 use self::series::{Comparison, Point, Series};
+use crate::pixels;
 use crate::report::{Report, Table, progress};
 use crate::sharp::Sharp;
 
@@ -117,7 +118,7 @@ fn find_sharp(args: &QualityArgs) -> Option<Sharp> {
 
 fn read_photos(args: &QualityArgs) -> anyhow::Result<Vec<Photo>> {
     let mut photos = Vec::new();
-    for path in photo::paths(&args.photos)? {
+    for path in pixels::paths(&args.photos)? {
         match Photo::read(&path) {
             Ok(photo) => photos.push(photo),
             Err(error) => progress(format_args!("SKIPPED {}: {error:#}", path.display())),

@@ -19,7 +19,7 @@ pub use self::resize::{Resized, resize};
 pub use self::watermark::{Placed, Span, watermark};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Crop, Gravity, Kernel, Padding, Plan, Scale};
+use crate::plan::{Crop, Gravity, Kernel, Light, Padding, Plan, Scale};
 use crate::{Error, Image, Limits};
 
 /// Width and height in pixels, both at least 1.
@@ -179,15 +179,16 @@ pub fn pad(size: Size, options: Padding) -> Size {
     Size::new(add(size.width, options.left, options.right), add(size.height, options.top, options.bottom))
 }
 
-/// The smallest size to which a decoder may reduce an image of the size `size` without making the output of
-/// the plan less sharp. At this size, the part of the image that is resampled has at least as many columns
+/// The smallest size to which a decoder may reduce an image of the size `size` so that the output of the plan
+/// needs no enlargement. At this size, the part of the image that is resampled has at least as many columns
 /// and rows as the result of the resampling. The resampling is that of `resize`, or that of `scale` in a plan
 /// without `resize`.
 ///
 /// Returns the full size if
 ///
 /// - the plan does not make the image smaller,
-/// - the kernel is nearest neighbour, which needs the original pixels, or
+/// - the kernel is nearest neighbour, which needs the original pixels,
+/// - the resampling averages light, because decoders average stored values, or
 /// - the crop depends on faces, because their positions are not known yet.
 ///
 /// # Errors
@@ -198,7 +199,9 @@ pub fn needed_size(size: Size, plan: &Plan) -> Result<Size, Error> {
     }
     let cropped = plan.crop.map_or(Ok(size), |options| crop(size, options).map(Rect::size))?;
     let (window, picture) = match (plan.resize, plan.scale) {
-        (Some(options), _) if options.kernel == Kernel::Nearest => return Ok(size),
+        (Some(options), _) if options.kernel == Kernel::Nearest || options.light == Light::Linear => {
+            return Ok(size);
+        }
         (Some(options), _) => {
             let Resized { window, picture, .. } = resize(cropped, options);
             (window, picture)

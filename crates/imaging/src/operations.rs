@@ -20,7 +20,6 @@ mod picture;
 mod resample;
 mod resize;
 mod scale;
-mod srgb;
 mod stream;
 mod tone_curve;
 mod watermark;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::appearance::{Adjust, Blur, Border, Duotone, Filter, Mask, Padding, Shape};
 pub use self::color::Color;
-pub use self::geometry::{Crop, CropAt, Flip, Gravity, Kernel, Resize, ResizeMode, Scale};
+pub use self::geometry::{Crop, CropAt, Flip, Gravity, Kernel, Light, Resize, ResizeMode, Scale};
 pub use self::output::{KeptMetadata, Output, TargetFormat};
 pub use self::watermark::{Length, Watermark};
 pub use crate::format::Format;

@@ -7,7 +7,7 @@
 
 use pixaven_imaging::Plan;
 use pixaven_imaging::plan::{
-    Adjust, Blur, Color, Crop, CropAt, Filter, Flip, Format, Gravity, Kernel, Output, Padding, Resize,
+    Adjust, Blur, Color, Crop, CropAt, Filter, Flip, Format, Gravity, Kernel, Light, Output, Padding, Resize,
     ResizeMode, TargetFormat,
 };
 
@@ -101,6 +101,7 @@ fn plan(size: Option<(u32, u32)>, format: Format) -> Plan {
             upscale: false,
             background: None,
             kernel: Kernel::Lanczos3,
+            light: Light::Srgb,
         }),
         output: Output {
             format: TargetFormat::Format(format),

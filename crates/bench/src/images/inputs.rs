@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use pixaven_imaging::plan::{
-    Filter, Format, Gravity, Kernel, Output, Plan, Resize, ResizeMode, TargetFormat,
+    Filter, Format, Gravity, Kernel, Light, Output, Plan, Resize, ResizeMode, TargetFormat,
 };
 use pixaven_imaging::{Channels, Image, Limits, Scratch, encode_animation, process};
 use tempfile::TempDir;
@@ -127,6 +127,7 @@ impl Inputs {
             upscale: true,
             background: None,
             kernel: Kernel::Lanczos3,
+            light: Light::Srgb,
         });
         let plan = Plan {
             resize,

@@ -92,7 +92,7 @@ impl DecodeStill for Decoder<'_> {
         let Frame { width, height, coding, .. } = self.jpeg.frame;
         // Only the coefficients of the discrete cosine transform allow decoding at a reduced size.
         if coding != Coding::Lossless && u64::from(width) * u64::from(height) > MAX_UNREDUCED_PX {
-            self.scale = Scale::at_least((width, height), (needed.width, needed.height));
+            self.scale = Scale::for_resampling((width, height), (needed.width, needed.height));
         }
     }
 

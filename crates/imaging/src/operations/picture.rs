@@ -5,9 +5,9 @@
 //! A *plan pixel* is a pixel of the full-size image, to which the sizes and positions in a plan refer. If the
 //! decoder delivered a reduced image, a plan pixel is smaller than a pixel of this image.
 
-use super::resample::resample;
+use super::resample::{resample, resample_light};
 use crate::geometry::{Rect, Size, Window};
-use crate::plan::Kernel;
+use crate::plan::{Kernel, Light};
 use crate::{Image, Scratch};
 
 /// A decoded image, the part of it that is kept, and the size of this part in plan pixels.
@@ -49,13 +49,24 @@ impl Picture {
 
     /// Resamples `window`, whose unit is plan pixels, to the size `to`. If no resampling is necessary, the
     /// function only moves the pixels of the window to the start of the buffer.
-    pub(super) fn resampled(self, window: Window, to: Size, kernel: Kernel, scratch: &mut Scratch) -> Self {
+    pub(super) fn resampled(
+        self,
+        window: Window,
+        to: Size,
+        (kernel, light): (Kernel, Light),
+        scratch: &mut Scratch,
+    ) -> Self {
         let window = self.to_image_pixels(window);
         let rect = window.outer();
         if Window::from(rect) == window && rect.size() == to {
             return crop_in_place(self.image, rect).into();
         }
-        let image = resample(&self.image, window, to, kernel, scratch);
+        let image = match light {
+            Light::Linear if kernel != Kernel::Nearest => {
+                resample_light(&self.image, window, to, kernel, scratch)
+            }
+            _ => resample(&self.image, window, to, kernel, scratch),
+        };
         scratch.give(self.image.into_data());
         image.into()
     }
@@ -64,7 +75,7 @@ impl Picture {
     /// reduced image, the image is resampled to this size.
     pub(super) fn into_image(self, scratch: &mut Scratch) -> Image {
         let size = self.size;
-        self.resampled(Window::whole(size), size, Kernel::default(), scratch).image
+        self.resampled(Window::whole(size), size, (Kernel::default(), Light::Srgb), scratch).image
     }
 
     /// Converts a window from plan pixels to pixels of the image.

@@ -1,14 +1,15 @@
 //! Resampling by separable SIMD convolution, one axis after the other, in reused buffers.
 //!
-//! The averages are computed from sRGB values, as libvips and sharp do by default. Averaging linear light
-//! instead would need 16 bits per channel and about three times the computing time, and would make text and
-//! thin lines thinner. Colours are premultiplied by alpha.
+//! The averages are computed from sRGB values, as libvips and sharp do by default. The module `light` averages
+//! light instead. Colours are premultiplied by alpha.
 
 mod bands;
+mod light;
 
 use pixaven_resample::{FilterType, Region, SourceWindow, View};
 
 pub(super) use self::bands::{can_resample_rows, resample_rows};
+pub(super) use self::light::{resample_light, resample_light_rows};
 
 use super::channels::is_opaque;
 use crate::geometry::{Rect, Size, Window};

@@ -17,7 +17,7 @@ pub(super) fn run(
     let Some(resize) = plan.resize else { return Ok(picture) };
     let resized = geometry::resize(picture.size(), resize);
     context.limits.check_output(resized.canvas.width, resized.canvas.height)?;
-    let picture = picture.resampled(resized.window, resized.picture, resize.kernel, scratch);
+    let picture = picture.resampled(resized.window, resized.picture, (resize.kernel, resize.light), scratch);
     Ok(on_canvas(picture, resized, resize.background, context, scratch))
 }
 

@@ -3,7 +3,7 @@
 use super::Context;
 use super::picture::Picture;
 use crate::geometry::Window;
-use crate::plan::Kernel;
+use crate::plan::{Kernel, Light};
 use crate::{Error, Plan, Scratch, geometry};
 
 pub(super) fn run(
@@ -19,5 +19,5 @@ pub(super) fn run(
         return Ok(picture);
     }
     context.limits.check_output(to.width, to.height)?;
-    Ok(picture.resampled(Window::whole(size), to, Kernel::default(), scratch))
+    Ok(picture.resampled(Window::whole(size), to, (Kernel::default(), Light::Srgb), scratch))
 }

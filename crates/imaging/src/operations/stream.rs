@@ -1,11 +1,11 @@
 //! Applies a plan to a picture whose rows arrive one after the other. If the plan makes the picture smaller,
 //! the full-size picture is never in memory as a whole.
 
-use super::resample::{can_resample_rows, resample_rows};
+use super::resample::{can_resample_rows, resample_light_rows, resample_rows};
 use super::{AFTER_RESIZE, Context, resize, run_all};
 use crate::color::{Layout, ToSrgb};
 use crate::geometry::{Resized, Size, Stages, Window};
-use crate::plan::Resize;
+use crate::plan::{Light, Resize};
 use crate::rows::Rows;
 use crate::{Channels, Error, Image, Plan, Scratch, geometry};
 
@@ -64,7 +64,10 @@ pub(crate) fn apply_to_rows(
         Ok(())
     };
     let how = (resized.window, resized.picture, asked.kernel);
-    let image = resample_rows(&mut read, size, channels, how, scratch)?;
+    let image = match asked.light {
+        Light::Srgb => resample_rows(&mut read, size, channels, how, scratch)?,
+        Light::Linear => resample_light_rows(&mut read, size, channels, how, scratch)?,
+    };
     let picture = resize::on_canvas(image.into(), resized, asked.background, context, scratch);
     Ok(run_all(&AFTER_RESIZE, picture, plan, context, scratch)?.into_image(scratch))
 }

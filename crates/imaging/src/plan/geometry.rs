@@ -142,6 +142,17 @@ impl Kernel {
         [Self::Lanczos3, Self::CatmullRom, Self::Mitchell, Self::Bilinear, Self::Box, Self::Nearest];
 }
 
+/// The quantity that resampling averages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Light {
+    /// The stored sRGB values.
+    #[default]
+    Srgb,
+    /// The amount of light. Fine patterns keep their brightness.
+    Linear,
+}
+
 /// The operation `resize`: changes the size of the image by one of the rules in [`ResizeMode`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resize {
@@ -161,6 +172,9 @@ pub struct Resize {
     pub background: Option<Color>,
     /// The resampling kernel.
     pub kernel: Kernel,
+    /// The quantity that is averaged. Has no effect on the kernel `Nearest`, which averages nothing.
+    #[serde(default)]
+    pub light: Light,
 }
 
 /// The operation `scale`: multiplies the width by `size · ratio` and the height by `size`. Both results are

@@ -4,7 +4,7 @@
 pub(crate) mod quirks;
 
 use gif::DisposalMethod;
-use pixaven_imaging::plan::{Gravity, Kernel, Resize, ResizeMode};
+use pixaven_imaging::plan::{Gravity, Kernel, Light, Resize, ResizeMode};
 use pixaven_imaging::{
     Channels, Error, Format, Image, Limits, Plan, Scratch, TruncatedInput, process, sniff,
 };
@@ -163,6 +163,7 @@ fn operations_are_applied_to_every_frame_of_an_animation() {
         upscale: true,
         background: None,
         kernel: Kernel::Box,
+        light: Light::Srgb,
     };
     let input = apng(&moving_square(6, [0, 80, 0, 255]), 0);
     for format in ANIMATED {

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use pixaven_imaging::plan::{Gravity, Kernel, Resize, ResizeMode};
+use pixaven_imaging::plan::{Gravity, Kernel, Light, Resize, ResizeMode};
 use pixaven_imaging::{Limits, Plan, Scratch, process};
 
 /// A folder with a `manifest.tsv` whose columns are file, origin, bytes, format, class, set, width, height
@@ -92,6 +92,7 @@ fn plan_with_width_64() -> Plan {
         upscale: true,
         background: None,
         kernel: Kernel::Lanczos3,
+        light: Light::Srgb,
     };
     Plan { resize: Some(resize), ..Plan::default() }
 }

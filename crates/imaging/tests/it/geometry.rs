@@ -1,7 +1,7 @@
 //! Tests of the computed sizes and rectangles: tables of documented examples, and property tests.
 
 use pixaven_imaging::geometry::{Rect, Resized, Size, Window, crop, needed_size, resize, scale};
-use pixaven_imaging::plan::{Crop, CropAt, Gravity, Kernel, Padding, Plan, Resize, ResizeMode, Scale};
+use pixaven_imaging::plan::{Crop, CropAt, Gravity, Kernel, Light, Padding, Plan, Resize, ResizeMode, Scale};
 use pixaven_imaging::{Error, operations};
 use proptest::prelude::*;
 
@@ -37,6 +37,7 @@ pub(crate) fn resize_to(mode: ResizeMode, width: Option<u32>, height: Option<u32
         upscale: true,
         background: None,
         kernel: Kernel::Lanczos3,
+        light: Light::Srgb,
     }
 }
 

@@ -147,6 +147,7 @@ fn jpeg_2000_decoded_at_a_reduced_resolution_looks_nearly_like_the_full_resoluti
         upscale: false,
         background: None,
         kernel: pixaven_imaging::plan::Kernel::Lanczos3,
+        light: pixaven_imaging::plan::Light::Srgb,
     };
     let plan = Plan { resize: Some(resize), ..plan_for(Format::Png) };
     let done = run(&input, &plan);

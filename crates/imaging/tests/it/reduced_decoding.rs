@@ -1,7 +1,7 @@
 //! Tests of decoders that can deliver a reduced image: after `resize`, the image must match the result of a
 //! full-size decode, and must not be shifted.
 
-use pixaven_imaging::plan::{Gravity, Kernel, Resize, ResizeMode};
+use pixaven_imaging::plan::{Gravity, Kernel, Light, Resize, ResizeMode};
 use pixaven_imaging::{Format, Image, Plan};
 
 use crate::helpers::{decode_png, encoded, photo, plan_for, psnr_db, run};
@@ -16,6 +16,7 @@ pub(crate) fn resized(width: u32, height: u32) -> Plan {
         upscale: true,
         background: None,
         kernel: Kernel::Lanczos3,
+        light: Light::Srgb,
     };
     Plan { resize: Some(resize), ..plan_for(Format::Png) }
 }

@@ -6,16 +6,17 @@ use pixaven_jpeg::{Effort, Options, Scale};
 use crate::helpers::{decoded, peer_decoded, peer_encoded, photo, psnr_db};
 
 #[test]
-fn jpeg_decoder_chooses_the_smallest_scale_whose_image_is_at_least_as_large_as_needed() {
-    let chosen = |full, needed| Scale::at_least(full, needed).eighths();
+fn jpeg_decoder_chooses_a_reduced_scale_only_from_the_ratio_on_at_which_it_keeps_the_quality() {
+    let chosen = |full, needed| Scale::for_resampling(full, needed).eighths();
+    assert_eq!(chosen((4000, 3000), (1334, 1000)), 8);
+    assert_eq!(chosen((4000, 3000), (1333, 1000)), 4);
+    assert_eq!(chosen((2725, 2225), (720, 588)), 4);
+    assert_eq!(chosen((4000, 3000), (801, 600)), 4);
     assert_eq!(chosen((4000, 3000), (800, 600)), 2);
-    assert_eq!(chosen((2725, 2225), (720, 588)), 3);
-    assert_eq!(chosen((4000, 3000), (500, 375)), 1);
-    assert_eq!(chosen((4000, 3000), (501, 10)), 2);
-    assert_eq!(chosen((4000, 3000), (3100, 10)), 8);
+    assert_eq!(chosen((4000, 3000), (126, 94)), 2);
+    assert_eq!(chosen((4000, 3000), (125, 93)), 1);
+    assert_eq!(chosen((4000, 3000), (125, 1000)), 4, "both sides keep their detail");
     assert_eq!(chosen((10, 10), (20, 20)), 8, "the scale never exceeds the full size");
-    assert_eq!(chosen((2, 2), (2, 2)), 8, "5/8 of 2 pixels are fewer than 2 pixels");
-    assert_eq!(chosen((9, 9), (5, 5)), 5, "4/8 of 9 pixels are fewer than 5 pixels");
     assert_eq!(Scale::ALL[2].of(2725, 2225), (1022, 835), "sides are rounded up");
     assert_eq!(Scale::ALL[0].of(1, 1), (1, 1));
 }

@@ -7,7 +7,7 @@
 mod cache;
 
 use bytes::Bytes;
-use pixaven_imaging::plan::{Format, Gravity, Kernel, Output, Resize, ResizeMode, TargetFormat};
+use pixaven_imaging::plan::{Format, Gravity, Kernel, Light, Output, Resize, ResizeMode, TargetFormat};
 use pixaven_imaging::{Plan, Processed};
 use pixaven_ledger::{AccountId, AddWatermarkOutcome, Ledger, Watermark, WatermarkQuota};
 
@@ -151,6 +151,7 @@ fn decode_only() -> Plan {
             upscale: true,
             background: None,
             kernel: Kernel::Box,
+            light: Light::Srgb,
         }),
         output: Output { format: TargetFormat::Format(Format::Png), ..Output::default() },
         ..Plan::default()

@@ -2,8 +2,8 @@
 //! from −1 to 1; an amount of 0 leaves the value unchanged. All curves rise with the value. All curves keep
 //! black, and all curves except a shorter exposure keep white.
 
-use super::super::srgb::{from_linear, to_linear};
 use super::super::tone_curve::multiply_odds;
+use pixaven_resample::srgb::{from_linear, to_linear};
 
 /// The factor by which the amounts 1 and −1 of `brightness` multiply and divide the odds of a value.
 const BRIGHTNESS_FACTOR: f32 = 4.0;

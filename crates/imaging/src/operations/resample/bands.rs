@@ -96,7 +96,7 @@ pub(in crate::operations) fn resample_rows(
 }
 
 /// The radius of the kernel for an image that becomes smaller, in pixels of the smaller image.
-fn support(kernel: Kernel) -> f64 {
+pub(super) fn support(kernel: Kernel) -> f64 {
     match kernel {
         Kernel::Lanczos3 => 3.0,
         Kernel::CatmullRom | Kernel::Mitchell => 2.0,

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use pixaven_imaging::plan::{
-    Color, Crop, CropAt, Flip, Gravity, Kernel, Length, Resize, ResizeMode, Scale, Watermark,
+    Color, Crop, CropAt, Flip, Gravity, Kernel, Length, Light, Resize, ResizeMode, Scale, Watermark,
 };
 use pixaven_imaging::{Format, Input, Limits, Plan, Scratch, process};
 
@@ -34,6 +34,7 @@ fn resize(mode: ResizeMode, width: u32, height: u32) -> Plan {
         upscale: true,
         background: Some(Color { r: 255, g: 0, b: 0, a: 255 }),
         kernel: Kernel::Lanczos3,
+        light: Light::Srgb,
     };
     Plan { resize: Some(resize), ..plan_for(Format::Png) }
 }

@@ -70,6 +70,7 @@ pub(super) fn resize(object: &table::Resize) -> Result<Resize, RequestError> {
         upscale: object.upscale.unwrap_or(true),
         background: object.background,
         kernel: object.filter.unwrap_or_default(),
+        light: object.light.unwrap_or_default(),
     })
 }
 

@@ -1,7 +1,7 @@
 //! Declares the operations that move pixels or change the size: `flip`, `crop`, `resize`, `scale` and
 //! `padding`.
 
-use pixaven_imaging::plan::{Color, Gravity, Kernel, ResizeMode};
+use pixaven_imaging::plan::{Color, Gravity, Kernel, Light, ResizeMode};
 
 use super::{GRAVITY, object_schema};
 use crate::work::request::value_types::{AspectRatio, Boolean, Choice, HexColor, Integer, KeywordOr, Number};
@@ -73,6 +73,8 @@ const KERNEL: Choice<Kernel> = Choice {
     ],
     unsupported: &[],
 };
+const LIGHT: Choice<Light> =
+    Choice { keywords: &[("srgb", Light::Srgb), ("linear", Light::Linear)], unsupported: &[] };
 
 object_schema! {
     /// Changes the size to `width` and `height`, in pixels. The modes:
@@ -95,6 +97,7 @@ object_schema! {
         upscale: bool = Boolean, "true", "whether the result may be larger than the image";
         background: Color = HexColor, "", "`fill`: colour around the image; without it transparent if the output format has alpha, else white";
         filter: Kernel = KERNEL, "lanczos3", "the resampling kernel";
+        light: Light = LIGHT, "srgb", "what is averaged: the stored values (`srgb`), or the amount of light (`linear`), with which fine patterns keep their brightness";
     }
 }
 

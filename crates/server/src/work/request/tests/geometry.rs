@@ -2,7 +2,7 @@
 //! `padding`.
 
 use pixaven_imaging::plan::{
-    Color, Crop, CropAt, Flip, Gravity, Kernel, Padding, Plan, Resize, ResizeMode, Scale,
+    Color, Crop, CropAt, Flip, Gravity, Kernel, Light, Padding, Plan, Resize, ResizeMode, Scale,
 };
 use serde_json::json;
 
@@ -81,6 +81,7 @@ fn the_resize_modes_with_a_fixed_size_require_width_and_height() {
         upscale: true,
         background: None,
         kernel: Kernel::Lanczos3,
+        light: Light::Srgb,
     };
     assert_plan(&json!({"resize": {"height": 5}}), Plan { resize: Some(height_only), ..Plan::default() });
     let all_attributes = json!({"mode": "fill", "width": 4, "height": 5, "gravity": "top-right", "upscale": false,
@@ -92,6 +93,7 @@ fn the_resize_modes_with_a_fixed_size_require_width_and_height() {
         upscale: false,
         background: Some(Color::WHITE),
         kernel: Kernel::CatmullRom,
+        light: Light::Srgb,
         ..height_only
     };
     assert_plan(&json!({"resize": all_attributes}), Plan { resize: Some(resize), ..Plan::default() });
