@@ -6,6 +6,7 @@ mod cut_off;
 mod first_frame;
 mod frames;
 mod ineffective;
+mod target;
 mod watermark;
 
 use std::borrow::Cow;
@@ -142,7 +143,7 @@ impl<'a> Job<'a> {
                 n_bytes: processed.output.bytes,
                 quality: match plan.output.format {
                     TargetFormat::Auto if output.lossless => None,
-                    TargetFormat::Auto => output.quality.or(Some(codecs::auto::DEFAULT_QUALITY)),
+                    TargetFormat::Auto => output.quality.or(Some(codecs::quality_scale::DEFAULT_QUALITY)),
                     _ => processed.output.quality,
                 },
                 format: processed.output.format.name(),
@@ -175,6 +176,7 @@ impl<'a> Job<'a> {
             Sequence::STILL
         };
         limits.check_input(info.width, info.height, sequence.n_frames)?;
+        target::check(&plan.output, output_format, sequence.n_frames)?;
         let mut pipeline = FramePipeline {
             plan: Cow::Borrowed(plan),
             output_alpha: output_format.is_none_or(Format::has_alpha),
