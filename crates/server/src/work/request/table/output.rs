@@ -32,12 +32,12 @@ object_schema! {
     /// At the same `quality`, a picture looks equally good as AVIF, HEIC, JPEG, JPEG 2000, JPEG XL and WebP. The
     /// scale is that of JPEG. From 93 on, WebP looks worse than JPEG, because it has half the chroma resolution.
     ///
-    /// `target` is a score of the metric SSIMULACRA2: about 90 if no difference is visible, 80 at `quality` 84, 70
-    /// at `quality` 65, and 50 if the loss is plain. The server encodes up to three times and writes the file with
-    /// the lowest quality whose score is at most half a point below `target`. A picture of more than half a megapixel
-    /// is scored by parts of it. If no file reaches the score, the best one is written, with a warning. `target`
-    /// works for single pictures in the six formats above and with `auto`, and not together with `quality`,
-    /// `lossless` and `max_bytes`.
+    /// `target` is a score of the metric SSIMULACRA2, which replaces `quality`: 90 if no difference is visible, about
+    /// 80 at `quality` 84, 70 at 65, and 50 if the loss is plain. The server encodes up to three times, and writes
+    /// the file with the lowest quality that reaches `target`, with a tolerance of half a point. Parts of a picture
+    /// stand for the whole if it has more than half a megapixel. If no file reaches `target`, the best one is written
+    /// with a warning; `auto` then writes a lossless file. `target` is for single pictures in one of these six
+    /// formats or `auto`. It cannot be combined with `quality`, `lossless: true` or `max_bytes`.
     ///
     /// `lossless` matters for formats with both kinds of compression, such as WebP. JPEG is never lossless.
     /// PNG is lossless unless the request has a `quality` below 100 or `lossless: false`, which means quality
