@@ -3,13 +3,16 @@
 //! Every encoder encodes each photograph at several qualities. Each file is decoded by pixaven and scored by
 //! SSIMULACRA2 against the photograph. The first table has the BD-rate of pixaven's encoders over the scores
 //! from 50 to 90 and the ratio of processor times. The second table has the median score at each quality. The
-//! formats without qualities, PNG and GIF, are compared by the bytes of all files.
+//! formats without qualities, PNG and GIF, are compared by the bytes of all files. The third table has the settings
+//! at which pixaven's encoders reach the scores of its JPEG encoder.
 //!
 //! A later run can compare with the encoders of an earlier run: `--save FILE` writes all points, `--against
 //! FILE` reads them.
 
+mod auto;
 mod bd_rate;
 mod encoders;
+mod equal_settings;
 mod photo;
 mod series;
 
@@ -51,6 +54,9 @@ pub(crate) struct QualityArgs {
     /// The directory in which npm has installed sharp.
     #[arg(long, value_name = "DIR", default_value = ".")]
     sharp_dir: PathBuf,
+    /// Also compare the format `auto` with JPEG of the same quality and with the smallest of the formats.
+    #[arg(long)]
+    auto: bool,
     /// Write all measured points to this file.
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
@@ -90,7 +96,10 @@ pub(crate) fn run(args: &QualityArgs) -> anyhow::Result<Report> {
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
     let report = Report::new("quality", &json!({ "comparisons": comparisons, "points": all }))?;
-    Ok(report.table("comparisons", comparison_table(&comparisons)).table("points", score_table(&all)))
+    let report =
+        report.table("comparisons", comparison_table(&comparisons)).table("points", score_table(&all));
+    let report = report.table("equal settings", equal_settings::table(&all));
+    Ok(if args.auto { report.table("auto", auto::table(&photos, &all)?) } else { report })
 }
 
 fn format_of(name: &str) -> anyhow::Result<Format> {

@@ -42,6 +42,7 @@ mod rows;
 mod scratch;
 pub mod truncation;
 
+pub use codecs::quality_scale::encoder_setting;
 pub use error::Error;
 pub use format::{Format, sniff};
 pub use image::{Channels, Image};

@@ -7,6 +7,7 @@ mod first_frame;
 mod frames;
 mod ineffective;
 mod memory;
+mod target;
 mod watermark;
 
 use std::borrow::Cow;
@@ -143,7 +144,7 @@ impl<'a> Job<'a> {
                 n_bytes: processed.output.bytes,
                 quality: match plan.output.format {
                     TargetFormat::Auto if output.lossless => None,
-                    TargetFormat::Auto => output.quality.or(Some(codecs::auto::DEFAULT_QUALITY)),
+                    TargetFormat::Auto => output.quality.or(Some(codecs::quality_scale::DEFAULT_QUALITY)),
                     _ => processed.output.quality,
                 },
                 format: processed.output.format.name(),
@@ -176,6 +177,7 @@ impl<'a> Job<'a> {
             Sequence::STILL
         };
         limits.check_input(info.width, info.height, sequence.n_frames)?;
+        target::check(&plan.output, output_format, sequence.n_frames)?;
         let mut pipeline = FramePipeline {
             plan: Cow::Borrowed(plan),
             output_alpha: output_format.is_none_or(Format::has_alpha),

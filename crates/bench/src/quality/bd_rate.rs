@@ -53,6 +53,11 @@ impl Curve {
         self.scores[self.scores.len() - 1]
     }
 
+    /// Returns the number of bytes at a score. Returns `None` if no file of the curve has this score.
+    pub(super) fn n_bytes_at(&self, score: f64) -> Option<f64> {
+        (self.first()..=self.last()).contains(&score).then(|| self.at(score).exp())
+    }
+
     /// Returns the logarithm of the number of bytes at a score between the first and the last score.
     fn at(&self, score: f64) -> f64 {
         let above = self.scores.partition_point(|&knot| knot < score).clamp(1, self.scores.len() - 1);

@@ -93,10 +93,8 @@ pub(super) fn peers(format: Format) -> Vec<Encoder> {
 pub(super) fn qualities(format: Format) -> Vec<Option<u8>> {
     let qualities: &[u8] = match format {
         Format::Jpeg => &[20, 30, 40, 50, 60, 70, 80, 85, 88, 90, 93, 96],
-        Format::Webp => &[15, 30, 50, 65, 75, 82, 88, 92, 95, 98],
-        Format::Avif => &[25, 40, 50, 60, 70, 80, 88, 94],
-        Format::Jxl => &[30, 45, 60, 70, 80, 88, 92, 95],
-        Format::Heic | Format::Jp2 => &[20, 40, 55, 70, 80, 88, 94],
+        Format::Webp | Format::Jxl => &[20, 30, 45, 60, 70, 80, 86, 90, 93, 96],
+        Format::Avif | Format::Heic | Format::Jp2 => &[20, 35, 50, 65, 80, 87, 90, 93, 96],
         _ => return vec![None],
     };
     qualities.iter().copied().map(Some).collect()

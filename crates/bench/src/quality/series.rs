@@ -87,7 +87,8 @@ impl Series {
     }
 }
 
-fn curve(points: &[Point]) -> Option<Curve> {
+/// The curve through the points of one photograph. Returns `None` if there are too few.
+pub(super) fn curve(points: &[Point]) -> Option<Curve> {
     Curve::new(&points.iter().map(|point| (point.score, point.bytes)).collect::<Vec<_>>())
 }
 

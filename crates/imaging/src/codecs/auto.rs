@@ -1,17 +1,13 @@
-//! Implements `output.format: "auto"`: encodes in several formats, at qualities that look equally good, and
-//! keeps the smallest file.
-//!
-//! A still picture is encoded as AVIF (if this build writes AVIF and the picture is not too large for its slow
-//! encoder) and as WebP. An opaque picture is also
-//! encoded as JPEG. A picture with transparent pixels or at most 256 colours is also encoded as PNG. If the
-//! output must be lossless, only WebP and PNG are used. An animation is encoded as WebP and APNG, because
-//! these two formats keep all colours and the alpha channel.
-//!
-//! `output.quality` is a JPEG quality; the table `EQUAL_QUALITIES` gives the qualities of WebP and AVIF that
-//! look equally good.
+//! Implements `output.format: "auto"`: encodes in several formats, so that the picture looks equally good, and
+//! keeps the smallest file. `auto/choice.rs` chooses for a still picture. An animation is encoded as WebP and APNG,
+//! because these two formats keep all colours and the alpha channel.
 
+mod choice;
+
+use self::choice::Choice;
+pub(super) use self::choice::MAX_AVIF_PIXELS;
 use super::codec::{Encode, Encoded, Sequence};
-use super::palette;
+use super::quality_scale::DEFAULT_QUALITY;
 use super::quality_search::{self, Attempt, Found};
 use crate::format::Format;
 use crate::metadata::Metadata;
@@ -27,66 +23,17 @@ pub(crate) fn begin(
     Ok(if sequence.n_frames > 1 {
         Box::new(Animation::new(output, sequence, &metadata)?)
     } else {
-        Box::new(Still::new(output, metadata))
+        Box::new(Still { output: *output, metadata, encoded: None })
     })
 }
 
-/// The JPEG quality that is used if `output.quality` is not set.
-pub(crate) const DEFAULT_QUALITY: u8 = 80;
-
-/// Qualities at which a picture looks equally good in JPEG, WebP and AVIF, in this order.
-///
-/// The values were measured: at the three qualities of a row, eight photographs of 512 pixels have the same
-/// mean SSIMULACRA2 score. For the measurement, JPEG used the tables of libjpeg with 4:2:0 below quality 90
-/// and 4:4:4 from 90 on; the files of `jpeg/encode.rs` have the same score at the same quality. WebP used libwebp with method 4; AVIF used libaom with
-/// speed 6 and 4:2:0. The best-known published table of this kind (Ubl, *AVIF and WebP encoding quality
-/// settings*, 2021), which was measured with DSSIM, gives 82 for WebP and 64 for AVIF at JPEG quality 80.
-/// From JPEG quality 95 on, no quality of WebP or AVIF with 4:2:0 looks equally good.
-const EQUAL_QUALITIES: [[u8; 3]; 13] = [
-    [1, 1, 1],
-    [20, 12, 28],
-    [30, 28, 38],
-    [40, 40, 44],
-    [50, 52, 49],
-    [60, 63, 53],
-    [70, 75, 57],
-    [80, 82, 67],
-    [85, 86, 72],
-    [90, 94, 87],
-    [95, 100, 97],
-    [99, 100, 99],
-    [100, 100, 100],
-];
-
-/// The largest number of pixels of a picture that is also encoded as AVIF. An AVIF of this size takes about ten
-/// seconds of processor time.
-pub(super) const MAX_AVIF_PIXELS: u64 = 12_000_000;
-
-/// Returns the quality at which `format` looks as good as a JPEG of quality `jpeg`. Interpolates linearly
-/// between the rows of `EQUAL_QUALITIES`.
-fn equal_quality(format: Format, jpeg: u8) -> u8 {
-    let column = match format {
-        Format::Webp => 1,
-        Format::Avif => 2,
-        _ => return jpeg,
-    };
-    let above =
-        EQUAL_QUALITIES.iter().position(|row| row[0] >= jpeg).unwrap_or(EQUAL_QUALITIES.len() - 1).max(1);
-    let ([x0, y0], [x1, y1]) = (
-        [EQUAL_QUALITIES[above - 1][0], EQUAL_QUALITIES[above - 1][column]].map(f32::from),
-        [EQUAL_QUALITIES[above][0], EQUAL_QUALITIES[above][column]].map(f32::from),
-    );
-    (y0 + (f32::from(jpeg) - x0) / (x1 - x0) * (y1 - y0)).round().clamp(1.0, 100.0) as u8
-}
-
-/// Returns the output settings for `format`. At the quality in these settings, a picture looks as good as at
-/// the JPEG quality in `output`.
+/// Returns the output settings for `format`.
 fn in_format(format: Format, output: &Output) -> Output {
-    let quality = output.quality.unwrap_or(DEFAULT_QUALITY);
     Output {
         format: TargetFormat::Format(format),
-        quality: Some(equal_quality(format, quality)),
+        quality: Some(output.quality.unwrap_or(DEFAULT_QUALITY)),
         max_bytes: None,
+        target: None,
         ..*output
     }
 }
@@ -99,54 +46,43 @@ struct Still {
 }
 
 impl Still {
-    fn new(output: &Output, metadata: Metadata) -> Self {
-        Self { output: *output, metadata, encoded: None }
-    }
-
-    /// Encodes the picture in all `formats` and returns the smallest file. Skips a format that cannot hold
-    /// the picture, for example because a side is too long.
-    fn smallest(
+    /// Chooses a format, and lowers the quality of its file until the file has at most `max_bytes` bytes.
+    fn fitted(
         &self,
-        image: &Image,
-        formats: &[Format],
-        output: &Output,
+        mut choice: Choice<'_>,
+        max_bytes: u64,
         scratch: &mut Scratch,
-    ) -> Result<Encoded, Error> {
-        let mut best: Result<Encoded, Error> =
-            Err(Error::Plan("output.format: no format of auto can hold the result".to_owned()));
-        for &format in formats {
-            let mut encoder =
-                codecs::begin(format, &in_format(format, output), Sequence::STILL, self.metadata.clone())?;
-            match encoder.push(copy(image, scratch), 0, scratch).and_then(|()| encoder.finish(scratch)) {
-                Ok(encoded) if best.as_ref().is_ok_and(|best| best.bytes.len() <= encoded.bytes.len()) => {}
-                Ok(encoded) => best = Ok(encoded),
-                Err(error @ Error::Plan(_)) => best = best.or(Err(error)),
-                Err(error) => return Err(error),
-            }
+    ) -> Result<Found<Encoded>, Error> {
+        let mut chosen = choice.smallest(scratch)?;
+        if chosen.bytes.len() as u64 > max_bytes && chosen.info.quality.is_none() && !self.output.lossless {
+            choice.exclude_lossless();
+            chosen = choice.smallest(scratch)?;
         }
-        best
+        let format = chosen.info.format;
+        let output = Output { quality: chosen.info.quality, ..in_format(format, &self.output) };
+        let mut first = Some(chosen);
+        quality_search::search(&output, max_bytes, |output| {
+            let encoded = match first.take() {
+                Some(chosen) => chosen,
+                None => choice.encode(format, output, scratch)?,
+            };
+            Ok(Attempt {
+                n_bytes: encoded.bytes.len() as u64,
+                quality: encoded.info.quality,
+                format: format.name(),
+                result: encoded,
+            })
+        })
     }
 }
 
 impl Encode for Still {
     fn push(&mut self, image: Image, _delay_ms: u32, scratch: &mut Scratch) -> Result<(), Error> {
-        let mut formats = candidates(&image, &self.output, scratch);
-        let found = match self.output.max_bytes {
-            None => Found { result: self.smallest(&image, &formats, &self.output, scratch)?, warning: None },
-            Some(max_bytes) => quality_search::search(&self.output, max_bytes, |output| {
-                let encoded = self.smallest(&image, &formats, output, scratch)?;
-                // The first attempt chooses the format. Further attempts change only the quality.
-                formats = vec![encoded.info.format];
-                let quality = output.quality.unwrap_or(DEFAULT_QUALITY);
-                Ok(Attempt {
-                    n_bytes: encoded.bytes.len() as u64,
-                    quality: encoded.info.quality.map(|_| quality),
-                    format: encoded.info.format.name(),
-                    result: encoded,
-                })
-            })?,
-        };
-        self.encoded = Some(found);
+        let choice = Choice::new(&image, &self.output, &self.metadata, scratch);
+        self.encoded = Some(match self.output.max_bytes {
+            None => Found { result: choice.smallest(scratch)?, warning: None },
+            Some(max_bytes) => self.fitted(choice, max_bytes, scratch)?,
+        });
         scratch.give(image.into_data());
         Ok(())
     }
@@ -158,33 +94,6 @@ impl Encode for Still {
     fn finish(self: Box<Self>, _scratch: &mut Scratch) -> Result<Encoded, Error> {
         Ok(self.encoded.expect("a frame was pushed before the end").result)
     }
-}
-
-/// The formats in which a picture is encoded. If two files have the same size, the file of the earlier format
-/// in this list is kept.
-fn candidates(image: &Image, output: &Output, scratch: &mut Scratch) -> Vec<Format> {
-    if output.lossless {
-        return vec![Format::Webp, Format::Png];
-    }
-    let opaque = !image.channels().has_alpha() || image.data().chunks_exact(4).all(|pixel| pixel[3] == 255);
-    let few_colors =
-        palette::exact(image, 256, scratch).map(|indexed| scratch.give(indexed.indices)).is_some();
-    let mut formats = Vec::new();
-    let n_pixels = u64::from(image.width()) * u64::from(image.height());
-    let max_pixels = if output.max_bytes.is_some() {
-        MAX_AVIF_PIXELS / quality_search::MAX_ATTEMPTS
-    } else {
-        MAX_AVIF_PIXELS
-    };
-    formats.extend(Format::written().filter(|&format| format == Format::Avif && n_pixels <= max_pixels));
-    formats.push(Format::Webp);
-    if opaque {
-        formats.push(Format::Jpeg);
-    }
-    if few_colors || !opaque {
-        formats.push(Format::Png);
-    }
-    formats
 }
 
 fn copy(image: &Image, scratch: &mut Scratch) -> Image {
@@ -215,30 +124,5 @@ impl Encode for Animation {
     fn finish(self: Box<Self>, scratch: &mut Scratch) -> Result<Encoded, Error> {
         let (webp, apng) = (self.webp.finish(scratch)?, self.apng.finish(scratch)?);
         Ok(if apng.bytes.len() <= webp.bytes.len() { apng } else { webp })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The formats in the order of the columns of `EQUAL_QUALITIES`.
-    const FORMATS: [Format; 3] = [Format::Jpeg, Format::Webp, Format::Avif];
-
-    #[test]
-    fn jpeg_quality_in_the_table_of_equal_qualities_maps_to_the_listed_webp_and_avif_quality() {
-        for (column, format) in FORMATS.into_iter().enumerate() {
-            for row in EQUAL_QUALITIES {
-                assert_eq!(equal_quality(format, row[0]), row[column], "{format:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn higher_jpeg_quality_never_maps_to_a_lower_webp_or_avif_quality() {
-        for format in FORMATS {
-            let all: Vec<u8> = (1..=100).map(|quality| equal_quality(format, quality)).collect();
-            assert!(all.is_sorted(), "{format:?}: {all:?}");
-        }
     }
 }

@@ -3,26 +3,23 @@
 
 use super::codec::Encoded;
 use super::heif::{self, write};
+use super::quality_scale::{DEFAULT_QUALITY, rounded_setting};
 use super::ycbcr::Ycbcr;
 use crate::format::Format;
 use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Error, Image, Scratch};
 
-/// The quality that is used if `output.quality` is not set. At this quality, the picture looks as good as a
-/// JPEG of quality 80, and the file has half the size of that JPEG.
-const DEFAULT_QUALITY: u8 = 60;
-
-/// From this quality on, chroma has full resolution (4:4:4). Below this quality, chroma subsampling is 4:2:0.
-const FULL_CHROMA_QUALITY: u8 = 85;
+/// From this setting of the encoder on, chroma has full resolution (4:4:4). Below, chroma subsampling is 4:2:0.
+const FULL_CHROMA_SETTING: u8 = 85;
 
 /// The quality that is used if the request asks for `lossless`. The encoder rav1e has no lossless mode, but
 /// at this quality no difference is visible.
 const LOSSLESS_QUALITY: u8 = 100;
 
-/// The lowest quality of the alpha plane. The colours may have a lower quality, because coding errors in
+/// The lowest setting of the alpha plane. The colours may have a lower setting, because coding errors in
 /// colours are less visible than coding errors at the edges of transparent areas.
-const LEAST_ALPHA_QUALITY: u8 = 75;
+const LEAST_ALPHA_SETTING: u8 = 75;
 
 /// The effort that is used if `output.effort` is not set, and the largest number of pixels of a picture with this
 /// effort. Larger pictures get less effort, so that a picture of 12 megapixels takes less than ten seconds.
@@ -53,16 +50,17 @@ pub(super) fn encode(
         )));
     }
     let quality = if output.lossless { LOSSLESS_QUALITY } else { output.quality.unwrap_or(DEFAULT_QUALITY) };
+    let setting = rounded_setting(Format::Avif, quality);
     let effort = output.effort.unwrap_or_else(|| default_effort(u64::from(width) * u64::from(height)));
-    let colors = Ycbcr::of(image, quality < FULL_CHROMA_QUALITY);
+    let colors = Ycbcr::of(image, setting < FULL_CHROMA_SETTING);
     let n_channels = if colors.chroma.is_some() { 3 } else { 1 };
     let mut writer = write::Writer::default();
     let size = write::size(width, height);
-    let (data, configuration) = code(&colors, quality, effort).map_err(failed)?;
+    let (data, configuration) = code(&colors, setting, effort).map_err(failed)?;
     let properties = [size.clone(), write::depths(8, n_channels), write::srgb(), configuration];
     let primary = writer.picture(b"av01", false, &properties, data);
     if let Some(alpha) = Ycbcr::alpha_of(image) {
-        let (data, configuration) = code(&alpha, quality.max(LEAST_ALPHA_QUALITY), effort).map_err(failed)?;
+        let (data, configuration) = code(&alpha, setting.max(LEAST_ALPHA_SETTING), effort).map_err(failed)?;
         let properties = [size, write::depths(8, 1), write::alpha(), configuration];
         let item = writer.picture(b"av01", false, &properties, data);
         writer.refer(b"auxl", item, vec![primary]);
@@ -77,14 +75,14 @@ fn default_effort(n_pixels: u64) -> u8 {
     DEFAULT_EFFORTS.iter().find(|&&(_, max_pixels)| n_pixels <= max_pixels).map_or(0, |&(effort, _)| effort)
 }
 
-/// Returns the quantiser of AV1 (1 to 255) for a quality. For example, quality 1 gives 255, quality 60 gives
-/// 107, and quality 100 gives 5.
-fn quantiser(quality: u8) -> u8 {
-    (255 - u16::from(quality.saturating_sub(1)) * 250 / 99) as u8
+/// Returns the quantiser of AV1 (1 to 255) for a setting from 1 to 100. For example, 1 gives 255, 60 gives 107,
+/// and 100 gives 5.
+fn quantiser(setting: u8) -> u8 {
+    (255 - u16::from(setting.saturating_sub(1)) * 250 / 99) as u8
 }
 
 /// Codes a picture with rav1e. Returns the coded data and the property `av1C`.
-fn code(picture: &Ycbcr, quality: u8, effort: u8) -> Result<(Vec<u8>, write::Property), String> {
+fn code(picture: &Ycbcr, setting: u8, effort: u8) -> Result<(Vec<u8>, write::Property), String> {
     let planes = pixaven_av1::Picture {
         width: picture.width,
         height: picture.height,
@@ -93,6 +91,6 @@ fn code(picture: &Ycbcr, quality: u8, effort: u8) -> Result<(Vec<u8>, write::Pro
         halved: picture.halved,
     };
     let speed = SPEEDS[usize::from(effort).min(SPEEDS.len() - 1)];
-    let coded = pixaven_av1::encode(planes, quantiser(quality), speed)?;
+    let coded = pixaven_av1::encode(planes, quantiser(setting), speed)?;
     Ok((coded.data, write::configuration(b"av1C", &coded.configuration)))
 }

@@ -5,15 +5,12 @@ use heifer_hevc_enc::encoder::{EncodedPicture, EncoderConfig, Planes, encode_pic
 
 use super::codec::Encoded;
 use super::heif::{self, write};
+use super::quality_scale::{DEFAULT_QUALITY, encoder_setting};
 use super::ycbcr::Ycbcr;
 use crate::format::Format;
 use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Error, Image, Scratch};
-
-/// The quality that is used if `output.quality` is not set. At this quality, the picture looks as good as a
-/// JPEG of the same quality.
-const DEFAULT_QUALITY: u8 = 80;
 
 /// The quality that is used if the request asks for `lossless`, because the encoder has no lossless mode.
 const LOSSLESS_QUALITY: u8 = 100;
@@ -55,12 +52,11 @@ pub(super) fn encode(
     Ok(Encoded { info, bytes })
 }
 
-/// Returns the quantiser of HEVC (0 to 51) for a quality. For example, quality 0 gives 51, quality 80 gives
-/// 26, and quality 100 gives 4.
+/// Returns the quantiser of HEVC (0 to 51) for a quality. The setting 80 gives 26, and the setting 100 gives 4.
 fn quantiser(quality: u8) -> u8 {
-    let quality = u16::from(quality.min(100));
-    let step = if quality > 80 { 26 - (quality - 80) * 22 / 20 } else { 51 - quality * 25 / 80 };
-    step as u8
+    let setting = encoder_setting(Format::Heic, quality);
+    let step = if setting > 80.0 { 26.0 - (setting - 80.0) * 1.1 } else { 51.0 - setting * 0.3125 };
+    step.round() as u8
 }
 
 /// Adds a picture as one item, or as a grid of tiles when the picture is too large for one item. `role` is

@@ -3,6 +3,8 @@
 
 use super::codec::{Encode, Encoded};
 use super::quality_search::{self, Attempt, Found};
+use super::score::Sample;
+use super::score_search::{self, Band};
 use super::{embed, hidden_color};
 use crate::metadata::Metadata;
 use crate::plan::Output;
@@ -12,7 +14,7 @@ use crate::{Error, Image, Scratch};
 type EncodeStill = fn(&Image, &Output, &Metadata, &mut Scratch) -> Result<Encoded, Error>;
 
 /// Encodes the only frame by calling a function. If `output.max_bytes` is set, lowers the quality until the
-/// file has at most that many bytes.
+/// file has at most that many bytes. If `output.target` is set, searches the lowest quality with that score.
 pub(super) struct StillEncoder {
     encode: EncodeStill,
     output: Output,
@@ -28,6 +30,35 @@ impl StillEncoder {
         Self { encode, output: *output, metadata, extends_colors: false, encoded: None }
     }
 
+    fn encode(&self, image: &Image, output: &Output, scratch: &mut Scratch) -> Result<Encoded, Error> {
+        let mut encoded = (self.encode)(image, output, &self.metadata, scratch)?;
+        embed::embed(&mut encoded, &self.metadata);
+        Ok(encoded)
+    }
+
+    /// Encodes with the lowest quality that reaches a score. The quality is searched on a sample of the picture.
+    fn reach(&self, image: &Image, target: u8, scratch: &mut Scratch) -> Result<Found<Encoded>, Error> {
+        let sample = Sample::new(image)?;
+        let band = Band::target(target);
+        let found = score_search::search(band, band.typical_quality(), |quality| {
+            let output = Output { quality: Some(quality), ..self.output };
+            let encoded = self.encode(&sample.image, &output, scratch)?;
+            let score = sample.score(&encoded, scratch)?;
+            Ok(Some((encoded, score)))
+        })?;
+        let found = found.expect("no attempt ends the search");
+        let output = Output { quality: Some(found.quality), ..self.output };
+        let name = found.result.info.format.name();
+        let result = if sample.is_whole { found.result } else { self.encode(image, &output, scratch)? };
+        let warning = (!found.is_reached).then(|| {
+            format!(
+                "output.target: no attempt had the score {target}; the {name} has the score {:.0} at quality {}",
+                found.score, found.quality
+            )
+        });
+        Ok(Found { result, warning })
+    }
+
     /// States whether the encoder is lossy with these settings and stores alpha. If so, the colours of
     /// visible pixels are extended into transparent areas.
     pub(super) fn lossy(self, is_lossy: bool) -> Self {
@@ -40,15 +71,11 @@ impl Encode for StillEncoder {
         if self.extends_colors {
             hidden_color::extend(&mut image, scratch);
         }
-        let mut encode = |output: &Output| {
-            let mut encoded = (self.encode)(&image, output, &self.metadata, scratch)?;
-            embed::embed(&mut encoded, &self.metadata);
-            Ok(encoded)
-        };
-        self.encoded = Some(match self.output.max_bytes {
-            None => Found { result: encode(&self.output)?, warning: None },
-            Some(max_bytes) => quality_search::search(&self.output, max_bytes, |output| {
-                let encoded = encode(output)?;
+        self.encoded = Some(match (self.output.max_bytes, self.output.target) {
+            (None, None) => Found { result: self.encode(&image, &self.output, scratch)?, warning: None },
+            (None, Some(target)) => self.reach(&image, target, scratch)?,
+            (Some(max_bytes), _) => quality_search::search(&self.output, max_bytes, |output| {
+                let encoded = self.encode(&image, output, scratch)?;
                 Ok(Attempt {
                     n_bytes: encoded.bytes.len() as u64,
                     quality: encoded.info.quality,

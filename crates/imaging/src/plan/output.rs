@@ -52,6 +52,9 @@ pub struct Output {
     /// The wanted largest size of the output in bytes. The quality is lowered until the output has at most this
     /// size.
     pub max_bytes: Option<u64>,
+    /// The wanted SSIMULACRA2 score of the output, 30–95, instead of `quality`. The lowest quality that reaches the
+    /// score is used. For pictures in a format with a quality, not for animations.
+    pub target: Option<u8>,
     /// Which metadata of the input the output keeps.
     pub metadata: KeptMetadata,
     /// The time in milliseconds for which every frame of an animation is shown. With `None`, the times of the

@@ -27,6 +27,7 @@ mod probe;
 mod psd;
 mod quantised;
 mod reduced_decoding;
+mod scores;
 mod second_decoders;
 mod svg;
 mod tiff;

@@ -6,16 +6,14 @@ use openjp2::{Codec, opj_image, opj_image_comptparm};
 use super::header::{EXIF, XMP};
 use super::{Decoder, memory};
 use crate::codecs::codec::Encoded;
+use crate::codecs::quality_scale::{DEFAULT_QUALITY, encoder_setting};
 use crate::codecs::still_decoder::DecodeStill as _;
+use crate::format::Format;
 use crate::info::ImageInfo;
 use crate::isobmff::write_box;
 use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Limits, Scratch};
-
-/// The quality that is used if `output.quality` is not set. At this quality, the picture looks as good as a
-/// JPEG of the same quality.
-const DEFAULT_QUALITY: u8 = 80;
 
 /// Pictures with fewer pixels than this number are written without loss. If such a small picture were written
 /// with loss, `openjp2` would miss the requested quality by far. The lossless file is hardly larger.
@@ -53,10 +51,10 @@ pub(in crate::codecs) fn encode(
     Ok(Encoded { info, bytes })
 }
 
-/// Returns the peak signal-to-noise ratio in decibels that the encoder must reach for a quality. For quality
-/// 80 it is 38 dB, the ratio of a typical photograph in a JPEG of that quality.
+/// Returns the peak signal-to-noise ratio in decibels that the encoder must reach for a quality: from 22 to
+/// 48 dB for a setting from 1 to 100.
 fn ratio_db(quality: u8) -> f32 {
-    22.0 + 0.2 * f32::from(quality)
+    22.0 + 0.26 * encoder_setting(Format::Jp2, quality)
 }
 
 fn code(image: &Image, quality: Option<u8>) -> Result<Vec<u8>, String> {

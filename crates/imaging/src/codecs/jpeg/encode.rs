@@ -5,16 +5,12 @@ use pixaven_jpeg::{Effort, Options};
 
 use crate::codecs::codec::Encoded;
 use crate::codecs::pixel_format::flatten_onto_white;
+use crate::codecs::quality_scale::DEFAULT_QUALITY;
 use crate::format::Format;
 use crate::info::{Colorspace, ImageInfo};
 use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
-
-/// The quality that is used if `output.quality` is not set. At this quality, artefacts are invisible at a
-/// normal viewing distance; at lower qualities, the file hardly becomes smaller. Large publishers use similar
-/// qualities.
-const DEFAULT_QUALITY: u8 = 82;
 
 /// From this quality on, chroma has full resolution (4:4:4). The file is larger than with 4:2:0, but at such
 /// qualities the artefacts of 4:2:0 are the most visible ones.

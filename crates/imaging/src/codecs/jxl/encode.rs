@@ -4,14 +4,12 @@ use jixel::{ColorEncoding, EncodeConfig, Speed};
 
 use super::Decoder;
 use crate::codecs::codec::{Decode as _, Encoded};
+use crate::codecs::quality_scale::{DEFAULT_QUALITY, encoder_setting};
+use crate::format::Format;
 use crate::info::ImageInfo;
 use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Limits, Scratch};
-
-/// The quality that is used if `output.quality` is not set. At this quality, the picture looks as good as a
-/// JPEG of the same quality, and the file has a third fewer bytes than that JPEG.
-const DEFAULT_QUALITY: u8 = 80;
 
 /// The effort that is used if `output.effort` is not set.
 const DEFAULT_EFFORT: u8 = 4;
@@ -41,7 +39,7 @@ pub(in crate::codecs) fn encode(
     let quality = output.quality.unwrap_or(DEFAULT_QUALITY);
     let effort = usize::from(output.effort.unwrap_or(DEFAULT_EFFORT)).min(SPEEDS.len() - 1);
     let mut config = EncodeConfig::default()
-        .with_quality(quality.into())
+        .with_quality(encoder_setting(Format::Jxl, quality))
         .with_lossless(output.lossless)
         .with_color_encoding(ColorEncoding::default());
     config.speed = SPEEDS[effort];

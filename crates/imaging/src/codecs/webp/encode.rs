@@ -7,14 +7,11 @@ use super::{container, describe, embed};
 use crate::codecs::codec::{Encode, Encoded, Sequence};
 use crate::codecs::hidden_color;
 use crate::codecs::pixel_format::with_channels;
+use crate::codecs::quality_scale::{DEFAULT_QUALITY, encoder_setting};
 use crate::format::Format;
 use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
-
-/// The quality that is used if `output.quality` is not set. At this quality, the picture looks as good as a
-/// JPEG of quality 82, and the file has a quarter fewer bytes than that JPEG.
-const DEFAULT_QUALITY: u8 = 80;
 
 /// The longest side of a WebP picture that the format allows, in pixels.
 const MAX_SIDE_PX: u32 = 16_383;
@@ -23,9 +20,13 @@ const MAX_SIDE_PX: u32 = 16_383;
 /// default of libwebp.
 const DEFAULT_METHOD: u8 = 4;
 
-/// The effort of libwebp for lossless files, 0 to 100, that is used if `output.effort` is not set. The value
-/// is the default of libwebp.
-const DEFAULT_LOSSLESS_EFFORT: u8 = 75;
+/// The `output.effort` of lossless files that is used if it is not set. Its settings are the defaults of libwebp.
+const DEFAULT_LOSSLESS_EFFORT: u8 = 6;
+
+/// The methods, 0 to 6, and the efforts, 0 to 100, of libwebp for lossless files, for `output.effort` 0 to 9. The
+/// values are those of the presets of libwebp (`WebPConfigLosslessPreset`).
+const LOSSLESS_SETTINGS: [(u8, u8); 10] =
+    [(0, 0), (1, 20), (2, 25), (3, 30), (3, 50), (4, 50), (4, 75), (4, 90), (5, 90), (6, 100)];
 
 /// The lowest method of libwebp with which the sharp conversion of chroma is used. The conversion takes a third of
 /// the time of the default method, so only the slowest method uses the conversion.
@@ -45,12 +46,16 @@ const METHODS: [u8; 10] = [0, 1, 1, 2, 3, 4, 5, 6, 6, 6];
 /// Converts `output.effort`, 0 to 9, to a setting of libwebp. For a lossy file, the setting is the method, 0
 /// to 6; for a lossless file, it is the effort, 0 to 100.
 fn settings(output: &Output, image: &Image) -> Settings {
+    if output.lossless {
+        let effort = output.effort.unwrap_or(DEFAULT_LOSSLESS_EFFORT).min(9);
+        let (method, quality) = LOSSLESS_SETTINGS[usize::from(effort)];
+        return Settings { lossless: true, quality: quality.into(), method, sharp_yuv: false };
+    }
     let method = output.effort.map_or(DEFAULT_METHOD, |effort| METHODS[usize::from(effort.min(9))]);
-    let lossless_effort = output.effort.map_or(DEFAULT_LOSSLESS_EFFORT, |effort| effort.min(9) * 11);
-    let quality = if output.lossless { lossless_effort } else { quality(output) };
+    let quality = encoder_setting(Format::Webp, quality(output));
     let n_pixels = u64::from(image.width()) * u64::from(image.height());
-    let sharp_yuv = !output.lossless && method >= MIN_SHARP_METHOD && n_pixels <= MAX_SHARP_PIXELS;
-    Settings { lossless: output.lossless, quality, method, sharp_yuv }
+    let sharp_yuv = method >= MIN_SHARP_METHOD && n_pixels <= MAX_SHARP_PIXELS;
+    Settings { lossless: false, quality, method, sharp_yuv }
 }
 
 fn quality(output: &Output) -> u8 {
@@ -110,7 +115,8 @@ pub(in crate::codecs) fn encode(
 pub(in crate::codecs) fn key_frame(image: &Image, quality: u8, format: Format) -> Result<Vec<u8>, Error> {
     let failed = |reason| Error::Encode { format: format.name(), reason };
     check_size(image, format)?;
-    let settings = Settings { lossless: false, quality, method: DEFAULT_METHOD, sharp_yuv: false };
+    let settings =
+        Settings { lossless: false, quality: quality.into(), method: DEFAULT_METHOD, sharp_yuv: false };
     let bytes = libwebp::encode(pixels(image), settings).map_err(failed)?;
     match container::parse(&bytes).map(|container| container.content) {
         Ok(Content::Still(Coded::Lossy { data, alpha: None })) => Ok(data.to_vec()),

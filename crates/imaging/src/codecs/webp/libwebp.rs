@@ -16,7 +16,7 @@ pub(super) struct Settings {
     /// Whether every visible pixel keeps its colour and alpha.
     pub(super) lossless: bool,
     /// The quality, 1–100, if the file is lossy; the effort, 0–100, if the file is lossless.
-    pub(super) quality: u8,
+    pub(super) quality: f32,
     /// The compression method, 0 (fast) to 6 (small).
     pub(super) method: u8,
     /// Whether chroma is reduced by an iterative method that keeps sharp edges between saturated colours, if
@@ -210,7 +210,7 @@ fn sides(width: u32, height: u32) -> Result<(i32, i32), String> {
 fn config(settings: Settings) -> Result<sys::WebPConfig, String> {
     let mut config = sys::WebPConfig::new().map_err(|()| OTHER_VERSION)?;
     config.lossless = settings.lossless.into();
-    config.quality = settings.quality.into();
+    config.quality = settings.quality;
     config.method = settings.method.into();
     config.use_sharp_yuv = settings.sharp_yuv.into();
     config.alpha_quality = 100;

@@ -13,7 +13,7 @@ use super::{RequestError, table};
 /// Builds the plan of a request, without its watermark.
 ///
 /// # Errors
-/// If an operation lacks a required attribute, or if its attributes contradict each other.
+/// If an operation or `output` lacks a required attribute, or if its attributes contradict each other.
 pub(super) fn plan(request: &table::Request, warnings: &mut Warnings) -> Result<Plan, RequestError> {
     if request.filter.is_some() && request.stylize.is_some() {
         warnings
@@ -34,6 +34,6 @@ pub(super) fn plan(request: &table::Request, warnings: &mut Warnings) -> Result<
         mask: request.mask.as_ref().map(effects::mask).transpose()?,
         border: request.border.as_ref().and_then(effects::border),
         padding: request.padding.as_ref().and_then(geometry::padding),
-        output: request.output.as_ref().map(output::output).unwrap_or_default(),
+        output: request.output.as_ref().map(output::output).transpose()?.unwrap_or_default(),
     })
 }

@@ -75,6 +75,7 @@ fn the_attributes_of_the_request_object_output_become_part_of_the_processing_pla
         lossy: false,
         effort: Some(9),
         max_bytes: Some(200_000),
+        target: None,
         metadata: KeptMetadata::Copyright,
         delay_ms: Some(40),
         plays: Some(0),
@@ -103,5 +104,21 @@ fn the_attributes_of_the_request_object_output_become_part_of_the_processing_pla
     assert_eq!(
         refusal(&json!({"output": {"quality": 0}})),
         "output.quality must be an integer from 1 to 100, got 0",
+    );
+}
+
+#[test]
+fn a_target_score_cannot_be_combined_with_another_attribute_that_determines_the_quality() {
+    let output = Output { target: Some(80), effort: Some(3), ..Output::default() };
+    assert_plan(&json!({"output": {"target": 80, "effort": 3}}), Plan { output, ..Plan::default() });
+    for (name, value) in [("quality", json!(80)), ("lossless", json!(true)), ("max_bytes", json!(1000))] {
+        assert_eq!(
+            refusal(&json!({"output": {"target": 80, name: value}})),
+            format!("output.target cannot be combined with output.{name}"),
+        );
+    }
+    assert_eq!(
+        refusal(&json!({"output": {"target": 96}})),
+        "output.target must be an integer from 30 to 95, got 96",
     );
 }

@@ -1,0 +1,237 @@
+//! Chooses the format of a still picture: the smallest of files that look equally good.
+//!
+//! The files in the lossy formats must reach the score of a JPEG of `output.quality`, or the score
+//! `output.target`. The quality of each format is searched on a sample of the picture (`score.rs`). If the sample is
+//! the whole picture, its file is the result; else only the formats with the smallest files of the sample encode the
+//! whole picture.
+
+use super::{copy, in_format};
+use crate::codecs::codec::{Encoded, Sequence};
+use crate::codecs::quality_scale::DEFAULT_QUALITY;
+use crate::codecs::score::Sample;
+use crate::codecs::score_search::{self, Band};
+use crate::codecs::{self, palette, quality_search};
+use crate::format::Format;
+use crate::metadata::Metadata;
+use crate::plan::Output;
+use crate::{Error, Image, Scratch};
+
+/// The largest number of pixels of a picture that is also encoded as AVIF. An AVIF of this size takes about ten
+/// seconds of processor time.
+pub(in crate::codecs) const MAX_AVIF_PIXELS: u64 = 12_000_000;
+
+/// The share of pixels with the colour of their left neighbour from which a picture counts as a drawing. Of 28
+/// photographs, one has a larger share; of ten drawings, one has a smaller one.
+const DRAWING_SHARE: f64 = 0.4;
+
+/// A format is tried on the whole picture if its file is expected to have at most this many times the size of the
+/// smallest expected file.
+const CLOSE: f64 = 1.12;
+
+/// The largest growth of the logarithm of a file's size with one point of its score. Files of photographs grow by
+/// 0.04 to 0.08.
+const LOG_BYTES_PER_POINT: f64 = 0.1;
+
+/// The formats of lossless files.
+const LOSSLESS: [Format; 2] = [Format::Webp, Format::Png];
+
+/// A lossy file of the sample.
+struct Candidate {
+    format: Format,
+    quality: u8,
+    /// The file of the sample.
+    encoded: Encoded,
+    /// The expected size of the file of the whole picture in bytes.
+    n_bytes: f64,
+}
+
+/// The choice of a format for one picture.
+pub(super) struct Choice<'a> {
+    image: &'a Image,
+    output: &'a Output,
+    metadata: &'a Metadata,
+    lossy: Vec<Format>,
+    lossless: Vec<Format>,
+}
+
+impl<'a> Choice<'a> {
+    /// Chooses the formats that are tried.
+    pub(super) fn new(
+        image: &'a Image,
+        output: &'a Output,
+        metadata: &'a Metadata,
+        scratch: &mut Scratch,
+    ) -> Self {
+        let mut choice = Self { image, output, metadata, lossy: Vec::new(), lossless: LOSSLESS.to_vec() };
+        if output.lossless {
+            return choice;
+        }
+        let opaque =
+            !image.channels().has_alpha() || image.data().chunks_exact(4).all(|pixel| pixel[3] == 255);
+        let few_colors =
+            palette::exact(image, 256, scratch).map(|indexed| scratch.give(indexed.indices)).is_some();
+        if !few_colors && !is_drawing(image) {
+            choice.lossless.clear();
+        }
+        // The formats are in the order of their times, because a small file spares the slower formats.
+        if opaque {
+            choice.lossy.push(Format::Jpeg);
+        }
+        choice.lossy.push(Format::Webp);
+        let n_pixels = u64::from(image.width()) * u64::from(image.height());
+        let n_attempts = if output.max_bytes.is_some() { quality_search::MAX_ATTEMPTS } else { 1 };
+        if n_pixels <= MAX_AVIF_PIXELS / n_attempts {
+            choice.lossy.extend(Format::written().filter(|&format| format == Format::Avif));
+        }
+        choice
+    }
+
+    /// Leaves out the lossless files.
+    pub(super) fn exclude_lossless(&mut self) {
+        self.lossless.clear();
+    }
+
+    /// Encodes the picture in a format.
+    pub(super) fn encode(
+        &self,
+        format: Format,
+        output: &Output,
+        scratch: &mut Scratch,
+    ) -> Result<Encoded, Error> {
+        encode(self.image, format, output, self.metadata, scratch)
+    }
+
+    /// Returns the smallest file. Skips a format that cannot hold the picture, for example because a side is too
+    /// long. If no lossy file is good enough, the result is lossless.
+    pub(super) fn smallest(&self, scratch: &mut Scratch) -> Result<Encoded, Error> {
+        let mut best = self.smallest_lossless(&self.lossless, scratch)?;
+        if !self.lossy.is_empty() {
+            best = self.smallest_lossy(best, scratch)?;
+        }
+        if best.is_none() {
+            best = self.smallest_lossless(&LOSSLESS, scratch)?;
+        }
+        best.ok_or_else(|| Error::Plan("output.format: no format of auto can hold the result".to_owned()))
+    }
+
+    fn smallest_lossless(&self, formats: &[Format], scratch: &mut Scratch) -> Result<Option<Encoded>, Error> {
+        let output = Output { lossless: true, ..*self.output };
+        let mut best = None;
+        for &format in formats {
+            let encoded = unless_impossible(self.encode(format, &output, scratch))?;
+            best = smaller(best, encoded);
+        }
+        Ok(best)
+    }
+
+    /// Returns the smallest of `best` and the lossy files that are good enough.
+    fn smallest_lossy(
+        &self,
+        mut best: Option<Encoded>,
+        scratch: &mut Scratch,
+    ) -> Result<Option<Encoded>, Error> {
+        let sample = Sample::new(self.image)?;
+        let (band, first) = self.wanted(&sample, scratch)?;
+        let mut smallest = best.as_ref().map_or(f64::INFINITY, |best| best.bytes.len() as f64);
+        let mut candidates = Vec::new();
+        for &format in &self.lossy {
+            let candidate = self.candidate(format, &sample, band, first, smallest, scratch);
+            if let Some(candidate) = unless_impossible(candidate)?.flatten() {
+                smallest = smallest.min(candidate.n_bytes);
+                candidates.push(candidate);
+            }
+        }
+        candidates.retain(|candidate| candidate.n_bytes <= smallest * CLOSE);
+        for Candidate { format, quality, encoded, .. } in candidates {
+            if sample.is_whole {
+                best = smaller(best, Some(encoded));
+            } else {
+                let output = Output { quality: Some(quality), ..*self.output };
+                best = smaller(best, unless_impossible(self.encode(format, &output, scratch))?);
+            }
+        }
+        Ok(best)
+    }
+
+    /// Returns the scores that a file must have, and the quality at which the search for them begins.
+    fn wanted(&self, sample: &Sample, scratch: &mut Scratch) -> Result<(Band, u8), Error> {
+        if let Some(target) = self.output.target {
+            let band = Band::target(target);
+            return Ok((band, band.typical_quality()));
+        }
+        let quality = self.output.quality.unwrap_or(DEFAULT_QUALITY);
+        let output = Output { quality: Some(quality), ..*self.output };
+        let jpeg = encode(&sample.opaque(), Format::Jpeg, &output, &Metadata::default(), scratch)?;
+        Ok((Band::equal(sample.score(&jpeg, scratch)?), quality))
+    }
+
+    /// Searches the lowest quality at which a file of the sample is good enough. Returns `None` if there is none, or
+    /// if the file would be much larger than `smallest` bytes.
+    fn candidate(
+        &self,
+        format: Format,
+        sample: &Sample,
+        band: Band,
+        first: u8,
+        smallest: f64,
+        scratch: &mut Scratch,
+    ) -> Result<Option<Candidate>, Error> {
+        let none = Metadata::default();
+        let metadata = if sample.is_whole { self.metadata } else { &none };
+        let size = |encoded: &Encoded| encoded.bytes.len() as f64 / sample.share(self.image);
+        let found = score_search::search(band, first, |quality| {
+            let output = Output { quality: Some(quality), ..*self.output };
+            let encoded = encode(&sample.image, format, &output, metadata, scratch)?;
+            let score = sample.score(&encoded, scratch)?;
+            let saved = band.excess(score).max(0.0) * LOG_BYTES_PER_POINT;
+            let is_hopeless = size(&encoded) * (-saved).exp() > smallest * CLOSE;
+            Ok((!is_hopeless).then_some((encoded, score)))
+        })?;
+        Ok(found.filter(|found| found.is_reached).map(|found| {
+            let n_bytes = size(&found.result);
+            Candidate { format, quality: found.quality, encoded: found.result, n_bytes }
+        }))
+    }
+}
+
+fn encode(
+    image: &Image,
+    format: Format,
+    output: &Output,
+    metadata: &Metadata,
+    scratch: &mut Scratch,
+) -> Result<Encoded, Error> {
+    let mut encoder = codecs::begin(format, &in_format(format, output), Sequence::STILL, metadata.clone())?;
+    encoder.push(copy(image, scratch), 0, scratch)?;
+    encoder.finish(scratch)
+}
+
+/// Converts the error of a format that cannot hold the picture to `None`.
+fn unless_impossible<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(Error::Plan(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns the file with fewer bytes, or the first of two files with the same size.
+fn smaller(a: Option<Encoded>, b: Option<Encoded>) -> Option<Encoded> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(if b.bytes.len() < a.bytes.len() { b } else { a }),
+        (a, b) => a.or(b),
+    }
+}
+
+/// Whether a picture has large areas of one colour.
+fn is_drawing(image: &Image) -> bool {
+    let n_channels = image.channels().count();
+    let rows = image.data().chunks_exact(image.width() as usize * n_channels);
+    let n_equal: usize = rows
+        .map(|row| {
+            let pairs = row.chunks_exact(n_channels).zip(row[n_channels..].chunks_exact(n_channels));
+            pairs.filter(|(left, pixel)| left == pixel).count()
+        })
+        .sum();
+    n_equal as f64 >= DRAWING_SHARE * f64::from(image.width()) * f64::from(image.height())
+}
