@@ -152,7 +152,7 @@ impl DecodeStill for Decoder<'_> {
     }
 
     fn memory(&self) -> DecoderMemory {
-        let n_pixels = area(self.image.width(), self.image.height());
+        let n_pixels = area(self.picture.width(), self.picture.height());
         // The crate decodes to floats, and needs a second buffer for the wavelets of a channel.
         let n_channels = self.channels.count().max(1) as u64;
         let frame = n_pixels * self.channels.layout.count() as u64;

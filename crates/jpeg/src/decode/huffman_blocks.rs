@@ -40,12 +40,14 @@ pub(super) struct HuffmanComponent {
 }
 
 /// One block of eight MCUs, and the tables of its component.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Block {
     /// The index of the DC coefficient in the coefficients of all groups.
     at: u32,
     /// The index of the first of the three tables of [`steps::push_tables`].
     tables: u32,
+    /// The same index for the next block.
+    next_tables: u32,
     last_needed: u32,
 }
 
@@ -53,7 +55,7 @@ struct Block {
 pub(super) struct HuffmanBlocks {
     components: Vec<HuffmanComponent>,
     places: Vec<Place>,
-    /// The blocks of eight MCUs, and one more block. Empty if the scan is decoded without [`Step`] tables.
+    /// The blocks of eight MCUs. Empty if the scan is decoded without [`Step`] tables.
     blocks: Vec<Block>,
     steps: Vec<Step>,
 }
@@ -111,58 +113,63 @@ impl HuffmanBlocks {
             }
             blocks = places
                 .iter()
-                .map(|place| Block {
+                .zip(places.iter().cycle().skip(1))
+                .map(|(place, next)| Block {
                     at: (place.group * GROUP_ROWS * LANES + place.lane) as u32,
                     tables: tables[place.component] as u32,
+                    next_tables: tables[next.component] as u32,
                     last_needed: components[place.component].last_needed as u32,
                 })
                 .collect();
-            blocks.push(Block::default());
         }
         Self { components, places, blocks, steps }
     }
+}
 
-    /// Decodes blocks from `first` to `end`, or to a code that needs the slow method. Returns the block and
-    /// the position in this block at which it stopped.
-    ///
-    /// The loop has no branch that depends on the data, except rare ones: the processor would guess the end of
-    /// each block wrongly.
-    #[inline(never)]
-    fn decode_steps(
-        &self,
-        bits: &mut BitReader<'_>,
-        groups: &mut [Group],
-        Range { start: mut index, end }: Range<usize>,
-    ) -> (usize, usize) {
-        let Some(first) = self.blocks.get(index) else { return (index, 0) };
-        let coefs = groups.as_flattened_mut().as_flattened_mut();
-        let mut reader = *bits;
-        let (mut table, mut k) = (first.tables, 0);
-        while index < end {
-            reader.refill();
-            if reader.is_padded() {
-                break;
-            }
-            let (block, next) = (&self.blocks[index], &self.blocks[index + 1]);
-            let window = reader.window();
-            let step = self.steps[table as usize + (window >> (64 - steps::BITS)) as usize];
-            if k + step.n_before_last() > 63 {
-                break;
-            }
-            let place = |k: u32| (block.at + u32::from(OFFSETS[usize::from(k as u8)])) as usize;
-            coefs[place(k + step.first_place())] = step.first_value();
-            let after = k + step.advance();
-            coefs[place(after - 1)] = step.last_value(window);
-            reader.consume(step.total());
-            let ends_block = after > 63;
-            let ac = block.tables + ((1 + u32::from(after > block.last_needed)) << steps::BITS);
-            table = select_unpredictable(ends_block, next.tables, ac);
-            k = select_unpredictable(ends_block, 0, after);
-            index += usize::from(ends_block);
+/// A position in the blocks of a scan: the index of the block, and the position in this block.
+struct Position {
+    index: usize,
+    k: u32,
+}
+
+/// Decodes `blocks` from the start of the block at `position`, up to the last one or to a code that needs the
+/// slow method.
+///
+/// The loop has no branch that depends on the data, except rare ones: the processor would guess the end of
+/// each block wrongly.
+#[inline(never)]
+fn decode_steps(
+    steps: &[Step],
+    blocks: &[Block],
+    bits: &mut BitReader<'_>,
+    coefs: &mut [i16],
+    position: &mut Position,
+) {
+    let (mut reader, mut index, mut k) = (*bits, position.index, 0);
+    let mut table = blocks.get(index).map_or(0, |block| block.tables);
+    while let Some(block) = blocks.get(index) {
+        reader.refill();
+        if reader.is_padded() {
+            break;
         }
-        *bits = reader;
-        (index, k as usize)
+        let window = reader.window();
+        let step = steps[table as usize + (window >> (64 - steps::BITS)) as usize];
+        if k + step.n_before_last() > 63 {
+            break;
+        }
+        let place = |k: u32| (block.at + u32::from(OFFSETS[usize::from(k as u8)])) as usize;
+        coefs[place(k + step.first_place())] = step.first_value();
+        let after = k + step.advance();
+        coefs[place(after - 1)] = step.last_value(window);
+        reader.consume(step.total());
+        let ends_block = after > 63;
+        let ac = block.tables + ((1 + u32::from(after > block.last_needed)) << steps::BITS);
+        table = select_unpredictable(ends_block, block.next_tables, ac);
+        k = select_unpredictable(ends_block, 0, after);
+        index += usize::from(ends_block);
     }
+    *bits = reader;
+    *position = Position { index, k };
 }
 
 impl DecodeMcus<BitReader<'_>> for HuffmanBlocks {
@@ -171,11 +178,14 @@ impl DecodeMcus<BitReader<'_>> for HuffmanBlocks {
         let (first, end) = (mcus.start * n_blocks, mcus.end * n_blocks);
         let mut index = first;
         while index < end && !(bits.is_padded() && index > first && index.is_multiple_of(n_blocks)) {
-            let k;
-            (index, k) = self.decode_steps(bits, groups, index..end);
+            let mut position = Position { index, k: 0 };
+            let blocks = self.blocks.get(..end).unwrap_or_default();
+            let coefs = groups.as_flattened_mut().as_flattened_mut();
+            decode_steps(&self.steps, blocks, bits, coefs, &mut position);
+            index = position.index;
             if index < end {
                 let Place { component, group, lane } = self.places[index];
-                self.components[component].decode_rest(bits, &mut groups[group], lane, k);
+                self.components[component].decode_rest(bits, &mut groups[group], lane, position.k as usize);
                 index += 1;
             }
         }

@@ -8,4 +8,5 @@ mod damage;
 mod decoding;
 mod encoding;
 mod helpers;
+mod large;
 mod reduced;
