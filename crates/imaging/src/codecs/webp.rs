@@ -95,7 +95,10 @@ impl Decode for Decoder<'_> {
         if frames > 1 {
             return on_canvas(&self.header.info, 11, false);
         }
-        DecoderMemory::still(n_pixels * pixel_bytes(&self.header.info), planes + self.file_bytes)
+        // The buffer of an opaque lossless picture keeps the room for its alpha channel.
+        let kept = if colorspace != Colorspace::YCbCr && !alpha { n_pixels + self.file_bytes } else { 0 };
+        let frame = n_pixels * pixel_bytes(&self.header.info);
+        DecoderMemory { kept, ..DecoderMemory::still(frame, planes + self.file_bytes) }
     }
 
     fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {

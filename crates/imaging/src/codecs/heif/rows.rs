@@ -180,7 +180,8 @@ pub(super) fn memory(container: &Container<'_>, info: &ImageInfo) -> DecoderMemo
     let (coding, converting) = (n_coded * coding / 10, n_coded * converting / 10);
     let rows = kind(container).map(|_| coding);
     let extra = coding.saturating_sub(frame).max(converting).max(with_alpha);
-    DecoderMemory { rows, ..DecoderMemory::still(frame, extra) }
+    // The allocator may not find a use for the freed planes while the frame is encoded.
+    DecoderMemory { rows, kept: coding, ..DecoderMemory::still(frame, extra) }
 }
 
 /// Returns the tenths of a byte that each pixel of a coded picture needs: while the picture is decoded, and while
