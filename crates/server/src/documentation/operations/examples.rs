@@ -73,6 +73,7 @@ pub(super) const EXAMPLES: &[Example] = &[
         "resize.filter",
         r#"{"crop": {"width": 36, "height": 24, "x": 78, "y": 28}, "resize": {"width": 216, "filter": "catmull-rom"}}"#,
     ),
+    example("resize.light", r#"{"resize": {"width": 60, "light": "linear"}}"#),
     example("scale.size", r#"{"scale": {"size": 0.5}}"#),
     example("scale.ratio", r#"{"scale": {"size": 0.5, "ratio": 1.8}}"#),
     example("auto.enhance", r#"{"auto": {"enhance": true}}"#),

@@ -85,7 +85,7 @@ fn the_resize_modes_with_a_fixed_size_require_width_and_height() {
     };
     assert_plan(&json!({"resize": {"height": 5}}), Plan { resize: Some(height_only), ..Plan::default() });
     let all_attributes = json!({"mode": "fill", "width": 4, "height": 5, "gravity": "top-right", "upscale": false,
-                      "background": "fff", "filter": "catmull-rom"});
+                      "background": "fff", "filter": "catmull-rom", "light": "linear"});
     let resize = Resize {
         mode: ResizeMode::Fill,
         width: Some(4),
@@ -93,7 +93,7 @@ fn the_resize_modes_with_a_fixed_size_require_width_and_height() {
         upscale: false,
         background: Some(Color::WHITE),
         kernel: Kernel::CatmullRom,
-        light: Light::Srgb,
+        light: Light::Linear,
         ..height_only
     };
     assert_plan(&json!({"resize": all_attributes}), Plan { resize: Some(resize), ..Plan::default() });
