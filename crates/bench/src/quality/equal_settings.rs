@@ -16,10 +16,10 @@ const ENCODER: &str = "pixaven";
 /// Creates a table with a row for each format and each quality of JPEG. It is empty if JPEG was not measured.
 pub(super) fn table(all: &[Series]) -> Table {
     let mut table = Table::new(&["format", "quality", "setting", "lowest", "highest", "now"]);
-    let mut ours = all.iter().filter(|series| series.encoder == ENCODER);
+    let ours = all.iter().filter(|series| series.encoder == ENCODER);
     let Some(jpeg) = ours.clone().find(|series| series.format == Format::Jpeg.name()) else { return table };
     let qualities: BTreeSet<u8> = jpeg.photos.values().flatten().filter_map(|point| point.quality).collect();
-    while let Some(series) = ours.next() {
+    for series in ours {
         let Some(format) = Format::written().find(|format| format.name() == series.format) else { continue };
         if format == Format::Jpeg {
             continue;

@@ -19,7 +19,7 @@ type Column = [f32; QUALITIES.len()];
 
 /// Settings of libwebp. From quality 93 on, no setting looks as good as the JPEG, because WebP has half the chroma
 /// resolution.
-const WEBP: Column = [1.0, 15.0, 30.0, 42.0, 50.5, 62.5, 74.5, 81.0, 85.0, 88.0, 93.0, 96.5, 100.0, 100.0];
+const WEBP: Column = [1.0, 15.0, 30.0, 42.0, 50.5, 62.5, 74.5, 81.0, 85.0, 88.0, 93.0, 96.5, 99.5, 100.0];
 
 /// Settings of `avif.rs`. At quality 90, the setting is the first one with full chroma resolution, as in JPEG.
 const AVIF: Column = [1.0, 30.5, 37.0, 42.0, 46.5, 50.5, 55.0, 62.0, 68.0, 73.5, 85.0, 87.5, 94.0, 100.0];

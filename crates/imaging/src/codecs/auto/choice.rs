@@ -20,6 +20,10 @@ use crate::{Error, Image, Scratch};
 /// seconds of processor time.
 pub(in crate::codecs) const MAX_AVIF_PIXELS: u64 = 12_000_000;
 
+/// The largest number of pixels of a picture that is also encoded as lossless WebP if nothing requires a lossless
+/// file. Lossless coding by libwebp takes about 40 bytes of memory per pixel.
+const MAX_LOSSLESS_WEBP_PIXELS: u64 = 4_000_000;
+
 /// The share of pixels with the colour of their left neighbour from which a picture counts as a drawing. Of 28
 /// photographs, one has a larger share; of ten drawings, one has a smaller one.
 const DRAWING_SHARE: f64 = 0.4;
@@ -70,20 +74,26 @@ impl<'a> Choice<'a> {
             !image.channels().has_alpha() || image.data().chunks_exact(4).all(|pixel| pixel[3] == 255);
         let few_colors =
             palette::exact(image, 256, scratch).map(|indexed| scratch.give(indexed.indices)).is_some();
-        if !few_colors && !is_drawing(image) {
-            choice.lossless.clear();
-        }
+        let n_pixels = choice.n_pixels();
+        choice.lossless = match (few_colors, n_pixels <= MAX_LOSSLESS_WEBP_PIXELS) {
+            (_, true) if few_colors || is_drawing(image) => LOSSLESS.to_vec(),
+            (true, false) => vec![Format::Png],
+            _ => Vec::new(),
+        };
         // The formats are in the order of their times, because a small file spares the slower formats.
         if opaque {
             choice.lossy.push(Format::Jpeg);
         }
         choice.lossy.push(Format::Webp);
-        let n_pixels = u64::from(image.width()) * u64::from(image.height());
         let n_attempts = if output.max_bytes.is_some() { quality_search::MAX_ATTEMPTS } else { 1 };
         if n_pixels <= MAX_AVIF_PIXELS / n_attempts {
             choice.lossy.extend(Format::written().filter(|&format| format == Format::Avif));
         }
         choice
+    }
+
+    fn n_pixels(&self) -> u64 {
+        u64::from(self.image.width()) * u64::from(self.image.height())
     }
 
     /// Leaves out the lossless files.
@@ -109,7 +119,8 @@ impl<'a> Choice<'a> {
             best = self.smallest_lossy(best, scratch)?;
         }
         if best.is_none() {
-            best = self.smallest_lossless(&LOSSLESS, scratch)?;
+            let is_small = self.n_pixels() <= MAX_LOSSLESS_WEBP_PIXELS;
+            best = self.smallest_lossless(if is_small { &LOSSLESS } else { &[Format::Png] }, scratch)?;
         }
         best.ok_or_else(|| Error::Plan("output.format: no format of auto can hold the result".to_owned()))
     }
@@ -142,8 +153,10 @@ impl<'a> Choice<'a> {
             }
         }
         candidates.retain(|candidate| candidate.n_bytes <= smallest * CLOSE);
+        let is_whole = sample.is_whole;
+        drop(sample);
         for Candidate { format, quality, encoded, .. } in candidates {
-            if sample.is_whole {
+            if is_whole {
                 best = smaller(best, Some(encoded));
             } else {
                 let output = Output { quality: Some(quality), ..*self.output };
