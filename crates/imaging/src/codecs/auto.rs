@@ -2,10 +2,9 @@
 //! keeps the smallest file.
 //!
 //! A still picture is encoded as AVIF (if this build writes AVIF and the picture is not too large for its slow
-//! encoder) and as WebP. An opaque picture is also
-//! encoded as JPEG. A picture with transparent pixels or at most 256 colours is also encoded as PNG. If the
-//! output must be lossless, only WebP and PNG are used. An animation is encoded as WebP and APNG, because
-//! these two formats keep all colours and the alpha channel.
+//! encoder) and as WebP. An opaque picture is also encoded as JPEG. A picture with transparent pixels or at most 256
+//! colours is also encoded as PNG. If the output must be lossless, only WebP and PNG are used. An animation is
+//! encoded as WebP and APNG, because these two formats keep all colours and the alpha channel.
 //!
 //! `output.quality` is a JPEG quality; the table `EQUAL_QUALITIES` gives the qualities of WebP and AVIF that
 //! look equally good.
@@ -38,29 +37,28 @@ pub(crate) const DEFAULT_QUALITY: u8 = 80;
 ///
 /// The values were measured: at the three qualities of a row, eight photographs of 512 pixels have the same
 /// mean SSIMULACRA2 score. For the measurement, JPEG used the tables of libjpeg with 4:2:0 below quality 90
-/// and 4:4:4 from 90 on; the files of `jpeg/encode.rs` have the same score at the same quality. WebP used libwebp with method 4; AVIF used libaom with
-/// speed 6 and 4:2:0. The best-known published table of this kind (Ubl, *AVIF and WebP encoding quality
-/// settings*, 2021), which was measured with DSSIM, gives 82 for WebP and 64 for AVIF at JPEG quality 80.
-/// From JPEG quality 95 on, no quality of WebP or AVIF with 4:2:0 looks equally good.
+/// and 4:4:4 from 90 on; the files of `jpeg/encode.rs` have the same score at the same quality. WebP used libwebp
+/// with method 4. The quality of AVIF has the scale of JPEG: see `QUANTISERS` in `avif.rs`. The best-known published
+/// table of this kind (Ubl, *AVIF and WebP encoding quality settings*, 2021), which was measured with DSSIM, gives 82
+/// for WebP at JPEG quality 80. From JPEG quality 95 on, no quality of WebP looks equally good.
 const EQUAL_QUALITIES: [[u8; 3]; 13] = [
     [1, 1, 1],
-    [20, 12, 28],
-    [30, 28, 38],
-    [40, 40, 44],
-    [50, 52, 49],
-    [60, 63, 53],
-    [70, 75, 57],
-    [80, 82, 67],
-    [85, 86, 72],
-    [90, 94, 87],
-    [95, 100, 97],
+    [20, 12, 20],
+    [30, 28, 30],
+    [40, 40, 40],
+    [50, 52, 50],
+    [60, 63, 60],
+    [70, 75, 70],
+    [80, 82, 80],
+    [85, 86, 85],
+    [90, 94, 90],
+    [95, 100, 95],
     [99, 100, 99],
     [100, 100, 100],
 ];
 
-/// The largest number of pixels of a picture that is also encoded as AVIF. An AVIF of this size takes about ten
-/// seconds of processor time.
-const MAX_AVIF_PIXELS: u64 = 12_000_000;
+/// The largest number of pixels of a picture that is also encoded as AVIF.
+const MAX_AVIF_PIXELS: u64 = pixaven_av1::ATTEMPT_PIXELS;
 
 /// Returns the quality at which `format` looks as good as a JPEG of quality `jpeg`. Interpolates linearly
 /// between the rows of `EQUAL_QUALITIES`.
