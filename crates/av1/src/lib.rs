@@ -27,8 +27,15 @@ pub const FULL_CHROMA_PIXELS: u64 = encoder::FULL_CHROMA_PIXELS;
 /// default effort it takes less than ten seconds, and a worker of 512 MiB can keep a copy of the image.
 pub const ATTEMPT_PIXELS: u64 = encoder::ATTEMPT_PIXELS;
 
+/// Keeps other crates from implementing [`Sample`]: the calls of libaom rely on the sizes of the two types.
+mod private {
+    pub trait Sealed {}
+    impl Sealed for u8 {}
+    impl Sealed for u16 {}
+}
+
 /// The type of a sample of a plane: `u8` for eight bits, `u16` for ten bits.
-pub trait Sample: Copy {
+pub trait Sample: Copy + private::Sealed {
     /// The number of bits.
     const BIT_DEPTH: u8;
 

@@ -201,12 +201,12 @@ fn configuration<S: Sample>(picture: &Picture<'_, S>, data: &[u8]) -> Result<Vec
     let unit = data.get(..usize::from(length) + 2);
     let unit =
         unit.filter(|_| first & 0b11000 == 0b11000).ok_or("not the sequence header of a still picture")?;
-    let level = (first & 0b111) << 2 | second >> 6;
+    let level = ((first & 0b111) << 2) | (second >> 6);
     let is_gray = picture.chroma.is_none();
     let is_halved = picture.halved || is_gray;
     let mut flags = u8::from(S::BIT_DEPTH > 8) << 6;
-    flags |= u8::from(is_gray) << 4 | u8::from(is_halved) << 3 | u8::from(is_halved) << 2;
-    let mut configuration = vec![0x81, first & 0b1110_0000 | level, flags, 0];
+    flags |= (u8::from(is_gray) << 4) | (u8::from(is_halved) << 3) | (u8::from(is_halved) << 2);
+    let mut configuration = vec![0x81, (first & 0b1110_0000) | level, flags, 0];
     configuration.extend(unit);
     Ok(configuration)
 }
