@@ -1,24 +1,76 @@
-//! Encodes one image as AV1 with rav1e. The rav1e encoder is generic over the sample type, so each crate that
-//! calls rav1e compiles the encoder again. Therefore only this crate calls rav1e. As the code of this crate
-//! rarely changes, the encoder is rarely compiled.
+//! Encodes one image as AV1 on the calling thread. The encoder is rav1e or, with the cargo feature `libaom`, the C
+//! library libaom, which makes smaller files in less time but needs `cmake` and `nasm` to build.
+//!
+//! rav1e is generic over the sample type, so each crate that calls rav1e compiles the encoder again. Therefore only
+//! this crate calls an encoder. As the code of this crate rarely changes, the encoder is rarely compiled.
 
-use rav1e::prelude::{
-    ChromaSampling, ColorDescription, ColorPrimaries, Config, Context, EncoderConfig, EncoderStatus,
-    MatrixCoefficients, PixelRange, SpeedSettings, TransferCharacteristics,
-};
+#[cfg(feature = "libaom")]
+mod libaom;
+#[cfg(not(feature = "libaom"))]
+mod rust;
 
-/// The planes of an image in full range, with one byte per sample and rows without padding. The chroma planes
-/// have either the size of the luma plane, or half its columns and rows, rounded up.
+#[cfg(feature = "libaom")]
+use libaom as encoder;
+#[cfg(not(feature = "libaom"))]
+use rust as encoder;
+
+/// The largest number of pixels of an image whose samples should have ten bits. libaom then needs fewer bytes than
+/// with eight bits, even for images of eight bits, because its predictions are more precise. For larger images, eight
+/// bits save memory. rav1e always codes eight bits.
+pub const TEN_BIT_PIXELS: u64 = encoder::TEN_BIT_PIXELS;
+
+/// The largest number of pixels of an image that should have full chroma resolution at every quality. For larger
+/// images of a low quality, chroma subsampling saves time and memory.
+pub const FULL_CHROMA_PIXELS: u64 = encoder::FULL_CHROMA_PIXELS;
+
+/// The largest number of pixels of an image that is worth an attempt when several formats are compared: with the
+/// default effort it takes less than ten seconds, and a worker of 512 MiB can keep a copy of the image.
+pub const ATTEMPT_PIXELS: u64 = encoder::ATTEMPT_PIXELS;
+
+/// Keeps other crates from implementing [`Sample`]: the calls of libaom rely on the sizes of the two types.
+mod private {
+    pub trait Sealed {}
+    impl Sealed for u8 {}
+    impl Sealed for u16 {}
+}
+
+/// The type of a sample of a plane: `u8` for eight bits, `u16` for ten bits.
+pub trait Sample: Copy + private::Sealed {
+    /// The number of bits.
+    const BIT_DEPTH: u8;
+
+    /// Returns the sample with eight bits, rounded.
+    fn with_eight_bits(self) -> u8;
+}
+
+impl Sample for u8 {
+    const BIT_DEPTH: u8 = 8;
+
+    fn with_eight_bits(self) -> u8 {
+        self
+    }
+}
+
+impl Sample for u16 {
+    const BIT_DEPTH: u8 = 10;
+
+    fn with_eight_bits(self) -> u8 {
+        ((self + 2) >> 2).min(255) as u8
+    }
+}
+
+/// The planes of an image in full range, with rows without padding. The chroma planes have either the size of the
+/// luma plane, or half its columns and rows, rounded up.
 #[derive(Debug, Clone, Copy)]
-pub struct Picture<'a> {
+pub struct Picture<'a, S> {
     /// The number of columns of the luma plane, 1 to 65,535.
     pub width: usize,
     /// The number of rows of the luma plane, 1 to 65,535.
     pub height: usize,
     /// The luma plane: `width * height` samples.
-    pub luma: &'a [u8],
+    pub luma: &'a [S],
     /// The two chroma planes (BT.601). `None` for a gray image.
-    pub chroma: Option<[&'a [u8]; 2]>,
+    pub chroma: Option<[&'a [S]; 2]>,
     /// Whether the chroma planes have half the columns and rows of the luma plane.
     pub halved: bool,
 }
@@ -30,66 +82,47 @@ pub struct Coded {
     pub data: Vec<u8>,
     /// The content of an `av1C` box.
     pub configuration: Vec<u8>,
+    /// The number of bits of the encoded samples.
+    pub bit_depth: u8,
+}
+
+impl<S> Picture<'_, S> {
+    /// The number of columns and rows of a chroma plane.
+    fn chroma_size(&self) -> (usize, usize) {
+        let side = |side: usize| if self.halved { side.div_ceil(2) } else { side };
+        (side(self.width), side(self.height))
+    }
+
+    /// # Panics
+    /// If the length of a plane does not match the size of the image.
+    fn check(&self) {
+        let (width, height) = self.chroma_size();
+        let matches = self.luma.len() == self.width * self.height
+            && self.chroma.iter().flatten().all(|plane| plane.len() == width * height);
+        assert!(matches, "the length of a plane does not match the size of the image");
+    }
 }
 
 /// Encodes an image on the calling thread.
 ///
-/// `quantizer` is from 1 (best quality) to 255. A quantizer of 0 is raised to 1, because 0 would mean
-/// lossless coding, which rav1e does not support. `speed` is from 0 (smallest file) to 10 (fastest).
+/// `quantizer` is the value `base_q_idx` of AV1, from 1 (best quality) to 255. The encoder may use a value near it.
+/// A quantizer of 0 is raised to 1, because 0 would mean lossless coding, which needs other planes. `effort` is from
+/// 0 (fastest) to 9 (smallest file).
 ///
 /// # Errors
-/// The error message of rav1e.
+/// The error message of the encoder.
 ///
 /// # Panics
 /// If the length of a plane does not match the size of the image, which is a bug of the caller.
-pub fn encode(picture: Picture<'_>, quantizer: u8, speed: u8) -> Result<Coded, String> {
-    let Picture { width, height, luma, chroma, halved } = picture;
-    let half = |side: usize| if halved { side.div_ceil(2) } else { side };
-    assert_eq!(luma.len(), width * height, "the length of the plane does not match the size");
-    for plane in chroma.iter().flatten() {
-        assert_eq!(
-            plane.len(),
-            half(width) * half(height),
-            "the length of the plane does not match the size"
-        );
-    }
-    let config = EncoderConfig {
-        width,
-        height,
-        bit_depth: 8,
-        chroma_sampling: match chroma {
-            None => ChromaSampling::Cs400,
-            Some(_) if halved => ChromaSampling::Cs420,
-            Some(_) => ChromaSampling::Cs444,
-        },
-        pixel_range: PixelRange::Full,
-        color_description: Some(ColorDescription {
-            color_primaries: ColorPrimaries::BT709,
-            transfer_characteristics: TransferCharacteristics::SRGB,
-            matrix_coefficients: MatrixCoefficients::BT601,
-        }),
-        still_picture: true,
-        quantizer: usize::from(quantizer.max(1)),
-        speed_settings: SpeedSettings::from_preset(speed),
-        ..EncoderConfig::default()
-    };
-    let config = Config::new().with_encoder_config(config).with_threads(1);
-    let mut context: Context<u8> = config.new_context().map_err(|error| error.to_string())?;
-    let configuration = context.container_sequence_header();
-    let mut frame = context.new_frame();
-    frame.planes[0].copy_from_raw_u8(luma, width, 1);
-    for (plane, samples) in frame.planes[1..].iter_mut().zip(chroma.iter().flatten()) {
-        plane.copy_from_raw_u8(samples, half(width), 1);
-    }
-    context.send_frame(frame).map_err(|error| error.to_string())?;
-    context.flush();
-    let mut data = Vec::new();
-    loop {
-        match context.receive_packet() {
-            Ok(packet) => data.extend(packet.data),
-            Err(EncoderStatus::Encoded) => {}
-            Err(EncoderStatus::LimitReached) => return Ok(Coded { data, configuration }),
-            Err(error) => return Err(error.to_string()),
-        }
-    }
+pub fn encode<S: Sample>(picture: Picture<'_, S>, quantizer: u8, effort: u8) -> Result<Coded, String> {
+    picture.check();
+    let speed = encoder::SPEEDS[usize::from(effort).min(encoder::SPEEDS.len() - 1)];
+    encoder::encode(&picture, quantizer.max(1), speed)
+}
+
+/// Returns the effort for an image of `n_pixels` pixels if the request asks for none.
+#[must_use]
+pub fn default_effort(n_pixels: u64) -> u8 {
+    let efforts = encoder::DEFAULT_EFFORTS.iter();
+    efforts.copied().find(|&(_, max_pixels)| n_pixels <= max_pixels).map_or(0, |(effort, _)| effort)
 }

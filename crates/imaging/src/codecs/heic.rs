@@ -41,7 +41,7 @@ pub(super) fn encode(
     let config = EncoderConfig { qp: quantiser(quality), ..EncoderConfig::default() };
     let mut writer = write::Writer::default();
     let primary =
-        add_picture(&mut writer, &Ycbcr::of(image, true), &config, &write::srgb()).map_err(failed)?;
+        add_picture(&mut writer, &Ycbcr::<u8>::of(image, true), &config, &write::srgb()).map_err(failed)?;
     if let Some(alpha) = Ycbcr::alpha_of(image) {
         let item = add_picture(&mut writer, &alpha, &config, &write::alpha()).map_err(failed)?;
         writer.refer(b"auxl", item, vec![primary]);
@@ -64,7 +64,7 @@ fn quantiser(quality: u8) -> u8 {
 /// plane.
 fn add_picture(
     writer: &mut write::Writer,
-    picture: &Ycbcr,
+    picture: &Ycbcr<u8>,
     config: &EncoderConfig,
     role: &write::Property,
 ) -> Result<write::ItemId, String> {
@@ -100,7 +100,7 @@ fn add_picture(
 }
 
 /// Codes a picture. Returns its NAL units, each preceded by its length, and the property `hvcC`.
-fn code(picture: &Ycbcr, config: &EncoderConfig) -> Result<(Vec<u8>, write::Property), String> {
+fn code(picture: &Ycbcr<u8>, config: &EncoderConfig) -> Result<(Vec<u8>, write::Property), String> {
     let chroma = picture.chroma.as_ref().map(|[first, second]| (first.as_slice(), second.as_slice()));
     let planes = Planes { y: &picture.luma, chroma };
     let coded = encode_picture(picture.width as u32, picture.height as u32, planes, config)

@@ -21,8 +21,9 @@ type Column = [f32; QUALITIES.len()];
 /// resolution.
 const WEBP: Column = [1.0, 15.0, 30.0, 42.0, 50.5, 62.5, 74.5, 81.0, 85.0, 88.0, 93.0, 96.5, 99.5, 100.0];
 
-/// Settings of `avif.rs`. At quality 90, the setting is the first one with full chroma resolution, as in JPEG.
-const AVIF: Column = [1.0, 30.5, 37.0, 42.0, 46.5, 50.5, 55.0, 62.0, 68.0, 73.5, 85.0, 87.5, 94.0, 100.0];
+/// Settings of `avif.rs`, for rav1e with 4:2:0 below quality 90, and for libaom with 4:4:4. The two encoders need the
+/// same settings, but for a few units.
+const AVIF: Column = [1.0, 30.7, 37.8, 42.2, 46.1, 50.1, 54.1, 60.0, 65.9, 74.3, 79.8, 84.6, 89.3, 100.0];
 
 /// Settings of `jixel`.
 const JXL: Column = [1.0, 38.0, 66.5, 73.5, 77.5, 81.0, 83.5, 86.5, 88.5, 89.5, 91.5, 93.5, 95.0, 100.0];

@@ -54,6 +54,12 @@ fn decoder_of_another_project_decodes_the_file_that_is_written_in_each_output_fo
     std::fs::write(folder.join("still.reference.png"), &still).unwrap();
     std::fs::write(folder.join("animation.reference.png"), png_of(&frames[0].0)).unwrap();
     let mut manifest = Vec::new();
+    // AVIF has planes of its own for a gray picture and for transparency.
+    for (kind, picture) in [("gray", gray(&photo(97, 61))), ("transparent", transparent(&photo(97, 61)))] {
+        let input = png_of(&picture);
+        std::fs::write(folder.join(format!("{kind}.reference.png")), &input).unwrap();
+        manifest.push(write(&folder, kind, Format::Avif, &input, &[]));
+    }
     for format in Format::written() {
         manifest.push(write(&folder, "still", format, &still, &[]));
         if format.is_animated() {
@@ -68,6 +74,20 @@ fn decoder_of_another_project_decodes_the_file_that_is_written_in_each_output_fo
     assert!(output.status.success(), "{stdout}{stderr}");
     assert_eq!(stdout.lines().count(), manifest.len(), "{stderr}");
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// Returns the green channel of a picture as a gray picture.
+fn gray(picture: &Image) -> Image {
+    let data = picture.data().chunks_exact(3).map(|pixel| pixel[1]).collect();
+    Image::new(picture.width(), picture.height(), Channels::Gray, data)
+}
+
+/// Returns a picture whose alpha grows from left to right.
+fn transparent(picture: &Image) -> Image {
+    let width = picture.width() as usize;
+    let pixels = picture.data().chunks_exact(3).enumerate();
+    let data = pixels.flat_map(|(i, pixel)| [pixel[0], pixel[1], pixel[2], (i % width * 255 / width) as u8]);
+    Image::new(picture.width(), picture.height(), Channels::Rgba, data.collect())
 }
 
 /// Returns a part of a photograph. With each step, the content moves to the left by 3 pixels.

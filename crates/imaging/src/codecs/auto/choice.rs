@@ -16,9 +16,8 @@ use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Error, Image, Scratch};
 
-/// The largest number of pixels of a picture that is also encoded as AVIF. An AVIF of this size takes about ten
-/// seconds of processor time.
-pub(in crate::codecs) const MAX_AVIF_PIXELS: u64 = 12_000_000;
+/// The largest number of pixels of a picture that is also encoded as AVIF.
+pub(in crate::codecs) const MAX_AVIF_PIXELS: u64 = pixaven_av1::ATTEMPT_PIXELS;
 
 /// The largest number of pixels of a picture that is also encoded as lossless WebP if nothing requires a lossless
 /// file. Lossless coding by libwebp takes about 40 bytes of memory per pixel.

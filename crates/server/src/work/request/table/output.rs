@@ -46,7 +46,8 @@ object_schema! {
     ///
     /// `effort` trades processor time for bytes. A lossless file has the same pixels at every effort. PNG uses
     /// effort 3 by default, and tries several filters from 6 on. WebP uses 5 by default, and from 7 on the
-    /// slowest method of its encoder, which keeps edges between saturated colours sharp.
+    /// slowest method of its encoder, which keeps edges between saturated colours sharp. AVIF uses less effort
+    /// for larger pictures. An AVIF of quality 80, its default, looks as good as a JPEG of quality 80.
     ///
     /// `max_bytes` lowers the quality until the file fits. The search begins at `quality`, or at 100 without
     /// `quality`. If no quality fits, or if the format has no quality, the request fails, and the message
