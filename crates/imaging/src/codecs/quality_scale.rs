@@ -56,11 +56,6 @@ pub fn encoder_setting(format: Format, quality: u8) -> f32 {
 pub(crate) const FORMATS: [Format; 6] =
     [Format::Avif, Format::Heic, Format::Jp2, Format::Jpeg, Format::Jxl, Format::Webp];
 
-/// Returns [`encoder_setting`] rounded to an integer.
-pub(super) fn rounded_setting(format: Format, quality: u8) -> u8 {
-    encoder_setting(format, quality).round().clamp(1.0, 100.0) as u8
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

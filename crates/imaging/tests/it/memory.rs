@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use pixaven_imaging::plan::{Gravity, Kernel, Output, Resize, ResizeMode, TargetFormat};
+use pixaven_imaging::plan::{Gravity, Kernel, Light, Output, Resize, ResizeMode, TargetFormat};
 use pixaven_imaging::{Error, Format, Image, Limits, Plan, Scratch, process};
 
 use crate::helpers::{encoded, fading_photo, photo};
@@ -30,6 +30,7 @@ fn plan(width: u32, format: Format) -> Plan {
         upscale: false,
         background: None,
         kernel: Kernel::default(),
+        light: Light::default(),
     });
     Plan {
         resize,

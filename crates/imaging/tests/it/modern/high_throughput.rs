@@ -1,7 +1,7 @@
 //! Tests of High-Throughput JPEG 2000 (ISO/IEC 15444-15). The files were written by OpenJPH, without loss:
 //! `landscape.j2c` is `photo(96, 64)`, and `ramp16.j2c` has 64 × 64 gray samples of 16 bits that rise by 16.
 
-use pixaven_imaging::plan::{Gravity, Kernel, Resize, ResizeMode};
+use pixaven_imaging::plan::{Gravity, Kernel, Light, Resize, ResizeMode};
 use pixaven_imaging::{Colorspace, Error, Format, Limits, Plan, Scratch, process, sniff};
 
 use crate::helpers::{decoded_pixels, lossless_plan, photo, plan_for, png_of, psnr_db, rgba, run};
@@ -37,6 +37,7 @@ fn a_high_throughput_jpeg_2000_is_reduced_like_a_jpeg_2000_of_the_same_picture()
         upscale: false,
         background: None,
         kernel: Kernel::Lanczos3,
+        light: Light::Srgb,
     };
     let plan = Plan { resize: Some(resize), ..plan_for(Format::Png) };
     let reduced = run(LANDSCAPE, &plan);
