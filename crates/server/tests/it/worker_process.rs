@@ -13,7 +13,8 @@ const PANICS: &[u8] =
 
 /// Builds the frame of one image for a worker: the lengths of head and body, then head and body.
 fn frame(image: &[u8]) -> Vec<u8> {
-    let head = json!({ "plan": {}, "limits": Limits::default(), "watermark_bytes": null, "is_large": false }).to_string();
+    let head = json!({ "plan": {}, "limits": Limits::default(), "watermark_bytes": null, "is_large": false })
+        .to_string();
     let mut frame = u32::try_from(head.len()).expect("the head is short").to_le_bytes().to_vec();
     frame.extend((image.len() as u64).to_le_bytes());
     frame.extend(head.as_bytes());
