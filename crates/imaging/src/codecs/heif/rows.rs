@@ -180,8 +180,9 @@ pub(super) fn memory(container: &Container<'_>, info: &ImageInfo) -> DecoderMemo
     let (coding, converting) = (n_coded * coding / 10, n_coded * converting / 10);
     let rows = kind(container).map(|_| coding);
     let extra = coding.saturating_sub(frame).max(converting).max(with_alpha);
-    // The allocator may not find a use for the freed planes while the frame is encoded.
-    DecoderMemory { rows, kept: coding, ..DecoderMemory::still(frame, extra) }
+    // The planes of AV1 are freed in pieces that may not fit a buffer of the encoder.
+    let kept = if container.kind(id) == Some(*b"av01") { coding } else { 0 };
+    DecoderMemory { rows, kept, ..DecoderMemory::still(frame, extra) }
 }
 
 /// Returns the tenths of a byte that each pixel of a coded picture needs: while the picture is decoded, and while
