@@ -12,7 +12,8 @@ use crate::color::ToSrgb;
 use crate::info::Colorspace;
 use crate::{Channels, Error, Image, Limits, Scratch};
 
-/// The largest number of pixels of a sample. A score of such a sample needs about 100 MB of memory.
+/// The largest number of pixels of a sample. SSIMULACRA2 keeps many planes of floats, so a larger sample
+/// would need too much of the memory of a worker.
 const MAX_SAMPLE_PIXELS: u32 = 1 << 19;
 
 /// The side of a part of a sample, in pixels. The parts are large enough for the coarsest scales of SSIMULACRA2.

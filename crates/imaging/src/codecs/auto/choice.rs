@@ -20,7 +20,7 @@ use crate::{Error, Image, Scratch};
 pub(in crate::codecs) const MAX_AVIF_PIXELS: u64 = pixaven_av1::ATTEMPT_PIXELS;
 
 /// The largest number of pixels of a picture that is also encoded as lossless WebP if nothing requires a lossless
-/// file. Lossless coding by libwebp takes about 40 bytes of memory per pixel.
+/// file. With libwebp, a drawing of 24 megapixels needs more than the 512 MiB of a worker.
 const MAX_LOSSLESS_WEBP_PIXELS: u64 = 4_000_000;
 
 /// The share of pixels with the colour of their left neighbour from which a picture counts as a drawing. Of 28
