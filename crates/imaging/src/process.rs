@@ -59,6 +59,13 @@ impl<'a> From<&'a [u8]> for Input<'a> {
     }
 }
 
+impl Input<'_> {
+    /// The length of all files together.
+    fn n_bytes(&self) -> u64 {
+        (self.image.len() + self.watermark.map_or(0, <[u8]>::len)) as u64
+    }
+}
+
 impl<'a> From<&'a Vec<u8>> for Input<'a> {
     fn from(image: &'a Vec<u8>) -> Self {
         Self { image, ..Self::default() }
@@ -195,10 +202,14 @@ impl<'a> Job<'a> {
         };
         cut_off::check(decoder.header(), uses_all_frames, limits)?;
         pipeline.prepare(decoder.as_mut())?;
-        let watermark_bytes = self.input.watermark.map_or(0, <[u8]>::len);
-        let input_bytes = (self.input.image.len() + watermark_bytes) as u64;
-        let (full_size, orientation) = (pipeline.full_size, pipeline.orientation);
-        let job = memory::Job { plan, full_size, orientation, input_bytes, output_format, sequence };
+        let job = memory::Job {
+            plan,
+            full_size: pipeline.full_size,
+            orientation: pipeline.orientation,
+            input_bytes: self.input.n_bytes(),
+            output_format,
+            sequence,
+        };
         memory::check(&job, decoder.as_ref(), limits, scratch)?;
         let metadata = match plan.output.metadata {
             KeptMetadata::None => Metadata::default(),
@@ -221,11 +232,7 @@ impl<'a> Job<'a> {
         let encoded = encoder.finish(scratch)?;
         pipeline.warnings.append(&mut warnings);
         let format = encoded.info.format;
-        if has_metadata && !format.has_metadata() {
-            pipeline
-                .warnings
-                .push(format!("the metadata were left out: this build writes none into {}", format.name()));
-        }
+        pipeline.warnings.extend(lost_metadata(has_metadata, format));
         pipeline.warnings.extend(ineffective::warnings(&plan.output, &encoded.info));
         // The warnings of the decoder are read after the last frame, because decoding a frame can add
         // warnings.
@@ -280,4 +287,10 @@ pub fn encode_animation(
         encoder.push(image, delay_ms, &mut scratch)?;
     }
     Ok(encoder.finish(&mut scratch)?.bytes)
+}
+
+/// Returns a warning if the result has no metadata because its format cannot contain them.
+fn lost_metadata(has_metadata: bool, format: Format) -> Option<String> {
+    let is_lost = has_metadata && !format.has_metadata();
+    is_lost.then(|| format!("the metadata were left out: this build writes none into {}", format.name()))
 }

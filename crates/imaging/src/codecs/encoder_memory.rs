@@ -5,7 +5,7 @@
 
 use super::codec::Sequence;
 use super::memory::area;
-use super::{auto, png};
+use super::{auto, png, score};
 use crate::format::Format;
 use crate::geometry::Size;
 use crate::plan::Output;
@@ -27,8 +27,13 @@ pub(crate) fn encoder_memory(
         let of = |format| encoder_memory(Some(format), output, size, n_channels, sequence);
         let avif = if n_pixels <= auto::MAX_AVIF_PIXELS { of(Format::Avif) } else { 0 };
         let most = [Format::Webp, Format::Jpeg, Format::Png].into_iter().map(of).fold(avif, u64::max);
-        return n_pixels * (n_channels + 1) + most;
+        return n_pixels * (n_channels + 1) + most.max(score::needed_bytes(n_pixels));
     };
+    if output.target.is_some() {
+        let untargeted = Output { target: None, ..*output };
+        let encoding = encoder_memory(Some(format), &untargeted, size, n_channels, sequence);
+        return n_pixels * (n_channels + 1) + encoding.max(score::needed_bytes(n_pixels));
+    }
     let raw = n_pixels * n_channels;
     if sequence.n_frames > 1 {
         // An animation keeps a frame or two for comparison, and the compressed frames.

@@ -16,12 +16,20 @@ use crate::{Channels, Error, Image, Limits, Scratch};
 /// would need too much of the memory of a worker.
 const MAX_SAMPLE_PIXELS: u32 = 1 << 19;
 
+/// The memory that a score needs for each pixel of the sample, in bytes.
+const BYTES_PER_PIXEL: u64 = 200;
+
 /// The side of a part of a sample, in pixels. The parts are large enough for the coarsest scales of SSIMULACRA2.
 const PART_PX: u32 = 256;
 
 /// The gray over which transparent pixels are composited. Most drawings contain neither only darker nor only lighter
 /// colours, and stay visible.
 const BACKGROUND: u32 = 128;
+
+/// The memory that a score of a picture needs, in bytes.
+pub(super) fn needed_bytes(n_pixels: u64) -> u64 {
+    n_pixels.min(MAX_SAMPLE_PIXELS.into()) * BYTES_PER_PIXEL
+}
 
 /// The parts of a picture that are scored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -124,7 +124,6 @@ fn unsupported(reason: &impl ToString) -> Error {
     Error::Unsupported { format: Format::Jp2.name(), reason: reason.to_string() }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
 fn part_1_failed(error: part_1::DecodeError) -> Error {
     use part_1::{DecodeError, FormatError, MarkerError};
     match error {
@@ -135,7 +134,6 @@ fn part_1_failed(error: part_1::DecodeError) -> Error {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
 fn high_throughput_failed(error: high_throughput::DecodeError) -> Error {
     use high_throughput::error::{DecodeError, DecodingError, FormatError, MarkerError};
     match error {
