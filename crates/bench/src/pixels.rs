@@ -25,14 +25,14 @@ pub(crate) fn slice(rgb: &[u8], width: u32, height: u32) -> anyhow::Result<Pixel
 
 /// Decodes a file to width, height and rows of red, green and blue.
 pub(crate) fn decode(file: &[u8]) -> anyhow::Result<(u32, u32, Vec<u8>)> {
-    processed(file, Plan::default())
+    processed(file, &Plan::default())
 }
 
 /// Applies a plan to a file, and returns width, height and rows of red, green and blue. `process` returns
 /// files only, so the pixels are taken from an uncompressed BMP.
-pub(crate) fn processed(file: &[u8], plan: Plan) -> anyhow::Result<(u32, u32, Vec<u8>)> {
+pub(crate) fn processed(file: &[u8], plan: &Plan) -> anyhow::Result<(u32, u32, Vec<u8>)> {
     let output = Output { format: TargetFormat::Format(Format::Bmp), ..Output::default() };
-    let plan = Plan { output, ..plan };
+    let plan = Plan { output, ..plan.clone() };
     let bmp = process(file, &plan, &Limits::default(), &mut Scratch::default())?.bytes;
     let number = |at: usize| Some(u32::from_le_bytes(bmp.get(at..at + 4)?.try_into().ok()?));
     let header = (number(10), number(18), number(22), number(28));

@@ -143,7 +143,7 @@ fn measure(
         for (averaged, light) in [(Averaged::Srgb, Light::Srgb), (Averaged::Linear, Light::Linear)] {
             let ideal = reference::reduce(&square.rgb, square.side, side as usize, averaged);
             let plan = Plan { resize: Some(resize(side, light)), ..Plan::default() };
-            let own = pixels::processed(&encoded.bytes, plan)?.2;
+            let own = pixels::processed(&encoded.bytes, &plan)?.2;
             let mut scores = vec![(Program::Pixaven, score(&ideal, &own, side)?)];
             for (program, rgb) in &by_peers {
                 scores.push((*program, score(&ideal, rgb, side)?));

@@ -19,6 +19,7 @@ use crate::codecs::{self, Decode, Header, Sequence};
 use crate::fonts::FontSource;
 use crate::format::{self, Format};
 use crate::geometry::{Rect, Size};
+use crate::info::ImageInfo;
 use crate::metadata::{Changed, Metadata};
 use crate::orientation::Orientation;
 use crate::plan::{KeptMetadata, Output, TargetFormat};
@@ -177,12 +178,7 @@ impl<'a> Job<'a> {
         let Header { info, orientation, plays, .. } = decoder.header();
         let info = info.clone();
         let uses_all_frames = output_format.is_none_or(Format::is_animated);
-        let sequence = if uses_all_frames {
-            let plays = plan.output.plays.map_or(*plays, |n| NonZeroU16::new(n).map(NonZeroU16::get));
-            Sequence { n_frames: info.frames, plays, alpha: info.alpha }
-        } else {
-            Sequence::STILL
-        };
+        let sequence = if uses_all_frames { of_all_frames(plan, &info, *plays) } else { Sequence::STILL };
         limits.check_input(info.width, info.height, sequence.n_frames)?;
         target::check(&plan.output, output_format, sequence.n_frames)?;
         let mut pipeline = FramePipeline {
@@ -287,6 +283,13 @@ pub fn encode_animation(
         encoder.push(image, delay_ms, &mut scratch)?;
     }
     Ok(encoder.finish(&mut scratch)?.bytes)
+}
+
+/// Returns the facts about the animation that the result is if all frames are used. `plays` is the number of plays of
+/// the input.
+fn of_all_frames(plan: &Plan, info: &ImageInfo, plays: Option<u16>) -> Sequence {
+    let plays = plan.output.plays.map_or(plays, |n| NonZeroU16::new(n).map(NonZeroU16::get));
+    Sequence { n_frames: info.frames, plays, alpha: info.alpha }
 }
 
 /// Returns a warning if the result has no metadata because its format cannot contain them.

@@ -1,6 +1,6 @@
 //! Tests of the estimates, with invented times.
 
-use pixaven_imaging::plan::{Filter, Gravity, Kernel, Output, ResizeMode};
+use pixaven_imaging::plan::{Filter, Gravity, Kernel, Light, Output, ResizeMode};
 use pixaven_imaging::{Channels, Image, encode};
 
 use super::*;
@@ -57,6 +57,7 @@ fn the_expected_processing_time_of_a_drawing_grows_with_the_size_of_the_output()
             upscale: true,
             background: None,
             kernel: Kernel::default(),
+            light: Light::default(),
         });
         Estimator::new(MAX).of_work(&work(&input, &Plan { resize, ..to(format) }))
     };
