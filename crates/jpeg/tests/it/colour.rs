@@ -11,27 +11,28 @@ const LUMA: [u8; 9] = [0, 1, 47, 90, 128, 171, 213, 254, 255];
 /// The distance between two chroma values of the test image, from 0 to 255.
 const CHROMA_STEP: usize = 5;
 
-/// Creates the luma and chroma values of the test image, in the order of its blocks, and the number of blocks
-/// in each direction.
-fn blocks() -> (Vec<[u8; 3]>, (usize, usize)) {
+/// The width of the test image in blocks. Its rows begin with different chroma values.
+const BLOCKS_WIDE: usize = 36;
+
+/// Creates the luma and chroma values of the test image, in the order of its blocks.
+fn blocks() -> Vec<[u8; 3]> {
     let chroma = || (0..=255_u8).step_by(CHROMA_STEP);
     let of_row = |y: u8, cb: u8| chroma().map(move |cr| [y, cb, cr]);
-    let blocks = LUMA.iter().flat_map(|&y| chroma().flat_map(move |cb| of_row(y, cb))).collect();
-    let n_chroma = chroma().count();
-    (blocks, (n_chroma, n_chroma * LUMA.len()))
+    LUMA.iter().flat_map(|&y| chroma().flat_map(move |cb| of_row(y, cb))).collect()
 }
 
 /// Encodes an image of blocks that have a single colour each. Quality 100 keeps the colours exactly.
-fn encoded(blocks: &[[u8; 3]], (wide, high): (usize, usize)) -> Vec<u8> {
+fn encoded(blocks: &[[u8; 3]]) -> Vec<u8> {
     let mut pixels = Vec::new();
-    for row in blocks.chunks(wide) {
+    for row in blocks.chunks(BLOCKS_WIDE) {
         let line: Vec<u8> = row.iter().flat_map(|block| [*block; 8]).flatten().collect();
         (0..8).for_each(|_| pixels.extend_from_slice(&line));
     }
     let mut file = Vec::new();
     let mut encoder = Encoder::new(&mut file, 100);
     encoder.set_sampling_factor(SamplingFactor::F_1_1);
-    encoder.encode(&pixels, 8 * wide as u16, 8 * high as u16, ColorType::Ycbcr).unwrap();
+    let (width, height) = (8 * BLOCKS_WIDE, 8 * blocks.len() / BLOCKS_WIDE);
+    encoder.encode(&pixels, width as u16, height as u16, ColorType::Ycbcr).unwrap();
     file
 }
 
@@ -44,8 +45,8 @@ fn exact_rgb([y, cb, cr]: [u8; 3]) -> [f64; 3] {
 
 #[test]
 fn ycbcr_is_converted_to_the_nearest_rgb_values_without_a_bias() {
-    let (blocks, size) = blocks();
-    let (_, pixels, outcome) = decoded(&encoded(&blocks, size), Scale::ALL[0]);
+    let blocks = blocks();
+    let (_, pixels, outcome) = decoded(&encoded(&blocks), Scale::ALL[0]);
     assert!(!outcome.damaged);
     assert_eq!(pixels.len(), 3 * blocks.len());
     let mut sums = [0.0; 3];
