@@ -163,26 +163,53 @@ fn double_row<const FIRST: u16, const SECOND: u16, const SHIFT: u32>(values: &[u
     }
 }
 
-/// Converts full-range YCbCr (JFIF 1.02) to RGB in fixed point with six fractional bits. With more fractional
-/// bits, some values would not fit into 16 bits.
+/// Converts full-range YCbCr to RGB (ITU-T T.871, clause 7). Each result is luma plus a correction from chroma,
+/// which is rounded to the nearest integer.
+///
+/// A product with a factor has eight fractional bits. The whole multiples of chroma are not part of the
+/// products, so that all numbers fit into 16 bits: 1.402 = 1 + 0.402, 0.714 = 1 - 0.286, 1.772 = 2 - 0.228.
 #[inline(always)]
 fn to_rgb(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
-    const HALF: i16 = 32;
-    /// Converts a conversion factor to fixed point with 15 fractional bits.
+    /// The number of pixels that are converted before their bytes are interleaved. The compiler makes vector
+    /// code of both loops.
+    const PART: usize = 32;
+    /// One half with eight fractional bits.
+    const HALF: i16 = 128;
+    /// Converts a conversion factor to fixed point with 16 fractional bits.
     const fn fixed(factor: f64) -> i16 {
-        (factor * 32_768.0 + 0.5) as i16
+        (factor * 65_536.0).round_ties_even() as i16
     }
-    /// Multiplies a chroma value by a factor. The product of numbers with 7 and 15 fractional bits has 22
-    /// fractional bits. The shift removes 16 of them, so that six fractional bits remain.
+    /// Multiplies a chroma value by a factor. The product of numbers with 8 and 16 fractional bits has 24
+    /// fractional bits. The shift removes 16 of them and rounds down, so that eight fractional bits remain.
     #[inline(always)]
     fn times(chroma: i16, factor: i16) -> i16 {
-        ((i32::from(chroma << 7) * i32::from(factor)) >> 16) as i16
+        ((i32::from(chroma << 8) * i32::from(factor)) >> 16) as i16
     }
-    for (((pixel, &y), &cb), &cr) in out.as_chunks_mut::<3>().0.iter_mut().zip(y).zip(cb).zip(cr) {
-        let (luma, cb, cr) = (i16::from(y) * 64 + HALF, i16::from(cb) - 128, i16::from(cr) - 128);
-        let red = luma + cr * 64 + times(cr, fixed(0.402));
-        let green = luma - times(cb, fixed(0.344_136_286)) - times(cr, fixed(0.714_136_286));
-        let blue = luma + cb * 64 + times(cb, fixed(0.772));
-        *pixel = [red, green, blue].map(|v| (v >> 6).clamp(0, 255) as u8);
+    let convert = |y: u8, cb: u8, cr: u8| {
+        let (y, cb, cr) = (i16::from(y), i16::from(cb) - 128, i16::from(cr) - 128);
+        let red = y + cr + ((times(cr, fixed(0.402)) + HALF) >> 8);
+        // Two products are rounded down, on average by half a unit each.
+        let sum = times(cb, fixed(-0.344_136_286)) + times(cr, fixed(1.0 - 0.714_136_286)) + 1;
+        let green = y - cr + ((sum + HALF) >> 8);
+        let blue = y + 2 * cb + ((times(cb, fixed(1.772 - 2.0)) + HALF) >> 8);
+        [red, green, blue].map(|v| v.clamp(0, 255) as u8)
+    };
+    let ((y_parts, y), (cb_parts, cb)) = (y.as_chunks::<PART>(), cb.as_chunks::<PART>());
+    let (cr_parts, cr) = cr.as_chunks::<PART>();
+    let (parts, rest) = out.split_at_mut(3 * PART * y_parts.len());
+    let parts = parts.as_chunks_mut::<{ 3 * PART }>().0;
+    let (mut red, mut green, mut blue) = ([0; PART], [0; PART], [0; PART]);
+    for (((part, y), cb), cr) in parts.iter_mut().zip(y_parts).zip(cb_parts).zip(cr_parts) {
+        for i in 0..PART {
+            [red[i], green[i], blue[i]] = convert(y[i], cb[i], cr[i]);
+        }
+        for i in 0..PART {
+            part[3 * i] = red[i];
+            part[3 * i + 1] = green[i];
+            part[3 * i + 2] = blue[i];
+        }
+    }
+    for (((pixel, &y), &cb), &cr) in rest.as_chunks_mut::<3>().0.iter_mut().zip(y).zip(cb).zip(cr) {
+        *pixel = convert(y, cb, cr);
     }
 }

@@ -4,6 +4,7 @@
 
 mod coded;
 mod coding_processes;
+mod colour;
 mod damage;
 mod decoding;
 mod encoding;
