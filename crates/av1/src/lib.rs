@@ -27,6 +27,13 @@ pub const FULL_CHROMA_PIXELS: u64 = encoder::FULL_CHROMA_PIXELS;
 /// default effort it takes less than ten seconds, and a worker of 512 MiB can keep a copy of the image.
 pub const ATTEMPT_PIXELS: u64 = encoder::ATTEMPT_PIXELS;
 
+/// The memory that encoding needs for each pixel of a large image, in bytes, with the planes. It was measured with
+/// images of 4 to 24 megapixels, and is rounded up.
+#[must_use]
+pub const fn bytes_per_pixel(has_ten_bits: bool, is_halved: bool) -> u64 {
+    encoder::bytes_per_pixel(has_ten_bits, is_halved)
+}
+
 /// Keeps other crates from implementing [`Sample`]: the calls of libaom rely on the sizes of the two types.
 mod private {
     pub trait Sealed {}

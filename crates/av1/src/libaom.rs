@@ -24,6 +24,15 @@ pub(crate) const DEFAULT_EFFORTS: [(u8, u64); 2] = [(5, 16_000_000), (3, 40_000_
 /// The option `cpu-used` of libaom, from 0 (slowest) to 9, for each effort from 0 to 9.
 pub(crate) const SPEEDS: [u8; 10] = [9, 8, 8, 7, 7, 6, 6, 5, 4, 3];
 
+/// See [`crate::bytes_per_pixel`].
+pub(crate) const fn bytes_per_pixel(has_ten_bits: bool, is_halved: bool) -> u64 {
+    match (has_ten_bits, is_halved) {
+        (true, _) => 41,
+        (false, false) => 31,
+        (false, true) => 19,
+    }
+}
+
 /// The values of `base_q_idx` for the option `cq-level` of libaom, from 0 to 63 (`quantizer_to_qindex` in libaom).
 const QUANTIZERS: [u8; 64] = [
     0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60, 64, 68, 72, 76, 80, 84, 88, 92, 96, 100,

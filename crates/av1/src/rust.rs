@@ -24,6 +24,11 @@ pub(crate) const DEFAULT_EFFORTS: [(u8, u64); 2] = [(4, 1_500_000), (2, 4_000_00
 /// because they take more than ten seconds per megapixel.
 pub(crate) const SPEEDS: [u8; 10] = [10, 9, 9, 8, 8, 7, 7, 6, 5, 4];
 
+/// See [`crate::bytes_per_pixel`].
+pub(crate) const fn bytes_per_pixel(_has_ten_bits: bool, is_halved: bool) -> u64 {
+    if is_halved { 18 } else { 30 }
+}
+
 /// Encodes an image with eight bits per sample. See [`crate::encode`].
 pub(crate) fn encode<S: Sample>(picture: &Picture<'_, S>, quantizer: u8, speed: u8) -> Result<Coded, String> {
     let eight_bits = |plane: &[S]| plane.iter().map(|&sample| sample.with_eight_bits()).collect::<Vec<u8>>();

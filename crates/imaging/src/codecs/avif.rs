@@ -42,13 +42,11 @@ pub(super) fn encode(
             "output.format: an AVIF has at most {MAX_SIDE_PX} pixels on a side, the result has {width}x{height}"
         )));
     }
-    let quality = if output.lossless { LOSSLESS_QUALITY } else { output.quality.unwrap_or(DEFAULT_QUALITY) };
-    let n_pixels = u64::from(width) * u64::from(height);
-    let effort = output.effort.unwrap_or_else(|| pixaven_av1::default_effort(n_pixels));
-    let is_halved = quality < FULL_CHROMA_QUALITY && n_pixels > pixaven_av1::FULL_CHROMA_PIXELS;
-    let add = if n_pixels > pixaven_av1::TEN_BIT_PIXELS { add_pictures::<u8> } else { add_pictures::<u16> };
+    let settings = Settings::of(output, u64::from(width) * u64::from(height));
+    let quality = settings.quality;
+    let add = if settings.has_eight_bits { add_pictures::<u8> } else { add_pictures::<u16> };
     let mut writer = write::Writer::default();
-    let primary = add(&mut writer, image, Settings { quality, effort, is_halved }).map_err(failed)?;
+    let primary = add(&mut writer, image, settings).map_err(failed)?;
     writer.metadata(primary, metadata);
     let bytes = writer.finish(&[b"avif", b"mif1", b"miaf"], primary);
     let info = heif::describe_own(Format::Avif, &bytes, quality)?;
@@ -62,6 +60,27 @@ struct Settings {
     effort: u8,
     /// Whether chroma has half the columns and rows (4:2:0).
     is_halved: bool,
+    /// Whether a sample has eight bits instead of ten.
+    has_eight_bits: bool,
+}
+
+impl Settings {
+    fn of(output: &Output, n_pixels: u64) -> Self {
+        let quality =
+            if output.lossless { LOSSLESS_QUALITY } else { output.quality.unwrap_or(DEFAULT_QUALITY) };
+        Self {
+            quality,
+            effort: output.effort.unwrap_or_else(|| pixaven_av1::default_effort(n_pixels)),
+            is_halved: quality < FULL_CHROMA_QUALITY && n_pixels > pixaven_av1::FULL_CHROMA_PIXELS,
+            has_eight_bits: n_pixels > pixaven_av1::TEN_BIT_PIXELS,
+        }
+    }
+}
+
+/// The memory that encoding needs besides the picture, in bytes.
+pub(super) fn encoder_bytes(output: &Output, n_pixels: u64) -> u64 {
+    let settings = Settings::of(output, n_pixels);
+    n_pixels * pixaven_av1::bytes_per_pixel(!settings.has_eight_bits, settings.is_halved)
 }
 
 /// Codes the colours and the alpha channel of an image as two items of the file. Returns the item of the colours.

@@ -5,7 +5,7 @@
 
 use super::codec::Sequence;
 use super::memory::area;
-use super::{auto, png, score};
+use super::{auto, avif, png, score};
 use crate::format::Format;
 use crate::geometry::Size;
 use crate::plan::Output;
@@ -30,8 +30,9 @@ pub(crate) fn encoder_memory(
         return n_pixels * (n_channels + 1) + most.max(score::needed_bytes(n_pixels));
     };
     if output.target.is_some() {
-        let untargeted = Output { target: None, ..*output };
-        let encoding = encoder_memory(Some(format), &untargeted, size, n_channels, sequence);
+        // The search may reach the highest quality.
+        let best = Output { target: None, quality: Some(100), ..*output };
+        let encoding = encoder_memory(Some(format), &best, size, n_channels, sequence);
         return n_pixels * (n_channels + 1) + encoding.max(score::needed_bytes(n_pixels));
     }
     let raw = n_pixels * n_channels;
@@ -52,7 +53,7 @@ pub(crate) fn encoder_memory(
         Format::Webp => n_pixels * 2 + if n_channels == 1 { n_pixels * 3 } else { 0 },
         Format::Tiff => raw,
         Format::Bmp => n_pixels * if is_translucent { 4 } else { 3 },
-        Format::Avif => n_pixels * if is_translucent { 21 } else { 18 },
+        Format::Avif => avif::encoder_bytes(output, n_pixels) + if is_translucent { n_pixels * 6 } else { 0 },
         Format::Heic => n_pixels * if is_translucent { 21 } else { 19 },
         Format::Jxl => n_pixels * if is_translucent { 30 } else { 20 },
         Format::Jp2 => n_pixels * 8 * n_channels,
