@@ -172,7 +172,7 @@ fn double_row<const FIRST: u16, const SECOND: u16, const SHIFT: u32>(values: &[u
 fn to_rgb(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
     /// The number of pixels that are converted before their bytes are interleaved. The compiler makes vector
     /// code of both loops.
-    const PART: usize = 32;
+    const PART: usize = 64;
     /// One half with eight fractional bits.
     const HALF: i16 = 128;
     /// Converts a conversion factor to fixed point with 16 fractional bits.

@@ -12,7 +12,7 @@ const LUMA: [u8; 9] = [0, 1, 47, 90, 128, 171, 213, 254, 255];
 const CHROMA_STEP: usize = 5;
 
 /// The width of the test image in blocks. Its rows begin with different chroma values.
-const BLOCKS_WIDE: usize = 36;
+const BLOCKS_WIDE: usize = 72;
 
 /// Creates the luma and chroma values of the test image, in the order of its blocks.
 fn blocks() -> Vec<[u8; 3]> {
