@@ -22,6 +22,9 @@ const MAX_WHOLE_BYTES: usize = 48 << 20;
 /// take more than five seconds of processor time.
 const MAX_MANY_FILTERS_BYTES: usize = 16 << 20;
 
+/// The memory of libdeflate's tables for the default effort, in bytes.
+const DEFLATE_BYTES: u64 = 2 << 20;
+
 /// Chooses the compression by `output.effort`. ADR 29 has the measurements.
 fn effort(output: &Output, raster: &Raster<'_>) -> Effort {
     let n_bytes = raster.data.len();
@@ -47,7 +50,7 @@ pub(in crate::codecs) fn encoder_bytes(n_pixels: u64, n_channels: u64) -> u64 {
     let raw = n_pixels * n_channels;
     if raw <= MAX_WHOLE_BYTES as u64 {
         // The picture is copied and filtered, and the file is compared with others.
-        return 3 * raw;
+        return 3 * raw + DEFLATE_BYTES;
     }
     // The file of a large photograph has at most two thirds of the bytes of the pixels. A picture with a palette
     // needs its indices and its file. An alpha channel that is not needed is removed in a copy.
