@@ -8,6 +8,7 @@ mod avif;
 mod bmp;
 mod canvas;
 mod codec;
+mod drawing;
 mod embed;
 mod encoder_memory;
 mod gif;

@@ -14,7 +14,7 @@ use crate::{Channels, Error, Image, Limits, Scratch};
 
 /// The largest number of pixels of a sample. SSIMULACRA2 keeps many planes of floats, so a larger sample
 /// would need too much of the memory of a worker.
-const MAX_SAMPLE_PIXELS: u32 = 1 << 19;
+const MAX_SAMPLE_PIXELS: u32 = 1 << 20;
 
 /// The memory that a score needs for each pixel of the sample, in bytes.
 const BYTES_PER_PIXEL: u64 = 200;
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(Parts::of(300, 200).copy(&small), small);
         let large = image(2_000, 1_200);
         let parts = Parts::of(2_000, 1_200);
-        assert_eq!((parts.n_columns, parts.n_rows), (4, 2));
+        assert_eq!((parts.n_columns, parts.n_rows), (5, 3));
         let sample = parts.copy(&large);
         let corner =
             |image: &Image| (image.data()[..3].to_vec(), image.data()[image.data().len() - 3..].to_vec());
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn sample_of_any_large_picture_is_bounded_and_inside_the_picture() {
         for (width, height) in
-            [(724, 725), (30_000, 20), (20, 30_000), (6_000, 4_000), (1, 600_000), (257, 2_100)]
+            [(1_024, 1_025), (30_000, 20), (20, 30_000), (6_000, 4_000), (1, 1_200_000), (257, 2_100)]
         {
             let parts = Parts::of(width, height);
             let (columns, rows) = (parts.n_columns, parts.n_rows);

@@ -30,6 +30,29 @@ fn drawing() -> Image {
     Image::new(320, 200, Channels::Rgb, data.collect())
 }
 
+/// Paints overlapping discs with smooth edges and shaded areas. The area around them is transparent if `channels`
+/// has alpha.
+fn painting(channels: Channels) -> Image {
+    let (width, height) = (480, 360);
+    let pixel = |i: u32| {
+        let (x, y) = ((i % width) as i32, (i / width) as i32);
+        let mut pixel = [245, 240, 230, 0];
+        for disc in 0..24 {
+            let (dx, dy) = (x - disc * 97 % 480, y - disc * 61 % 360);
+            let edge = f64::from(20 + disc * 3) - f64::from(dx * dx + dy * dy).sqrt();
+            let cover = (edge + 0.5).clamp(0.0, 1.0);
+            let shade = if disc % 3 == 0 { f64::from(dy / 2) } else { 0.0 };
+            let color =
+                [disc * 53 % 200, disc * 31 % 190, disc * 17 % 180].map(|v| f64::from(v) + 28.0 + shade);
+            for (to, v) in pixel.iter_mut().zip(color.into_iter().chain([255.0])) {
+                *to = (f64::from(*to) * (1.0 - cover) + v.clamp(0.0, 255.0) * cover).round() as u8;
+            }
+        }
+        pixel.into_iter().take(channels.count())
+    };
+    Image::new(width, height, channels, (0..width * height).flat_map(pixel).collect())
+}
+
 #[test]
 fn png_output_is_lossless_at_every_effort_and_never_larger_at_effort_9_than_at_effort_0() {
     for image in [photo(150, 120), fading_photo(150, 120), drawing()] {
@@ -50,6 +73,22 @@ fn png_at_the_default_effort_is_smaller_than_at_effort_0() {
     assert!(default * 3 < low * 2, "drawing: {default} bytes, {low} at effort 0");
     let [low, default] = [Some(0), None].map(|effort| size(&photo(150, 120), Format::Png, effort, false));
     assert!(default < low, "photograph: {default} bytes, {low} at effort 0");
+}
+
+#[test]
+fn png_of_a_drawing_at_the_default_effort_is_at_most_a_tenth_larger_than_at_effort_7() {
+    for image in [drawing(), painting(Channels::Rgb), painting(Channels::Rgba)] {
+        let [default, high] = [None, Some(7)].map(|effort| size(&image, Format::Png, effort, false));
+        assert!(default * 10 <= high * 11, "{:?}: {default} and {high} bytes", image.channels());
+    }
+}
+
+#[test]
+fn png_of_a_drawing_is_smaller_at_the_default_effort_than_at_effort_2() {
+    for image in [drawing(), painting(Channels::Rgb), painting(Channels::Rgba)] {
+        let [low, default] = [Some(2), None].map(|effort| size(&image, Format::Png, effort, false));
+        assert!(default < low, "{:?}: {default} and {low} bytes", image.channels());
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@
 
 use super::{copy, in_format};
 use crate::codecs::codec::{Encoded, Sequence};
+use crate::codecs::drawing::is_drawing;
 use crate::codecs::quality_scale::DEFAULT_QUALITY;
 use crate::codecs::score::Sample;
 use crate::codecs::score_search::{self, Band};
@@ -22,10 +23,6 @@ pub(in crate::codecs) const MAX_AVIF_PIXELS: u64 = pixaven_av1::ATTEMPT_PIXELS;
 /// The largest number of pixels of a picture that is also encoded as lossless WebP if nothing requires a lossless
 /// file. With libwebp, a drawing of 24 megapixels needs more than the 512 MiB of a worker.
 const MAX_LOSSLESS_WEBP_PIXELS: u64 = 4_000_000;
-
-/// The share of pixels with the colour of their left neighbour from which a picture counts as a drawing. Of 28
-/// photographs, one has a larger share; of ten drawings, one has a smaller one.
-const DRAWING_SHARE: f64 = 0.4;
 
 /// A format is tried on the whole picture if its file is expected to have at most this many times the size of the
 /// smallest expected file.
@@ -75,7 +72,9 @@ impl<'a> Choice<'a> {
             palette::exact(image, 256, scratch).map(|indexed| scratch.give(indexed.indices)).is_some();
         let n_pixels = choice.n_pixels();
         choice.lossless = match (few_colors, n_pixels <= MAX_LOSSLESS_WEBP_PIXELS) {
-            (_, true) if few_colors || is_drawing(image) => LOSSLESS.to_vec(),
+            (_, true) if few_colors || is_drawing(image.data(), image.width(), image.channels().count()) => {
+                LOSSLESS.to_vec()
+            }
             (true, false) => vec![Format::Png],
             _ => Vec::new(),
         };
@@ -233,17 +232,4 @@ fn smaller(a: Option<Encoded>, b: Option<Encoded>) -> Option<Encoded> {
         (Some(a), Some(b)) => Some(if b.bytes.len() < a.bytes.len() { b } else { a }),
         (a, b) => a.or(b),
     }
-}
-
-/// Whether a picture has large areas of one colour.
-fn is_drawing(image: &Image) -> bool {
-    let n_channels = image.channels().count();
-    let rows = image.data().chunks_exact(image.width() as usize * n_channels);
-    let n_equal: usize = rows
-        .map(|row| {
-            let pairs = row.chunks_exact(n_channels).zip(row[n_channels..].chunks_exact(n_channels));
-            pairs.filter(|(left, pixel)| left == pixel).count()
-        })
-        .sum();
-    n_equal as f64 >= DRAWING_SHARE * f64::from(image.width()) * f64::from(image.height())
 }

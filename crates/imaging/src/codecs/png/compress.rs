@@ -6,9 +6,13 @@ use ::oxipng::{Deflater, FilterStrategy, IndexSet, RGBA8, indexset};
 use ::png::{BitDepth, DeflateCompression, EncodingError};
 
 use crate::Error;
+use crate::codecs::drawing::is_drawing;
 
 /// The fastest compression of the `png` crate. A filter for each row is chosen by the sum of differences.
 pub(super) const FAST: DeflateCompression = DeflateCompression::FdeflateUltraFast;
+
+/// The level of libdeflate for drawings. Level 10 takes more than twice the time.
+const DRAWING_LEVEL: u8 = 9;
 
 /// Pixels in the form in which a PNG stores them: rows of whole bytes, before filtering.
 pub(super) struct Raster<'a> {
@@ -38,6 +42,9 @@ pub(super) enum Effort {
     /// One filter strategy for photographs and drawings, no filter for palettes, and a level of libdeflate
     /// from 1 (fast) to 12 (small).
     Single(Strategy, u8),
+    /// No filter, or the filters of `Bigrams` if the file is smaller with them, a sorted palette, and level 9 of
+    /// libdeflate.
+    Drawing,
     /// A preset of `oxipng`, 1 to 6: several filter strategies, of which the best is kept.
     Preset(u8),
 }
@@ -59,11 +66,24 @@ pub(super) fn failed(error: EncodingError) -> Error {
 }
 
 impl Raster<'_> {
+    /// Whether the picture has transparent pixels or large areas of one colour. With less than eight bits, it has
+    /// at most 16 colours.
+    pub(super) fn is_drawing(&self) -> bool {
+        let (has_alpha, n_bytes) = match self.color {
+            Color::Gray => (false, 1),
+            Color::Rgb => (false, 3),
+            Color::Rgba => (true, 4),
+            Color::Indexed(colors) => (colors.first().is_some_and(|color| color[3] < 255), 1),
+        };
+        has_alpha || self.depth != BitDepth::Eight || is_drawing(self.data, self.width, n_bytes)
+    }
+
     /// Compresses the pixels and returns the complete file.
     pub(super) fn compress(&self, effort: Effort) -> Result<Vec<u8>, Error> {
         let (filters, level) = match effort {
             Effort::Fast => return self.compress_fast(),
             Effort::Preset(preset) => return self.optimize(::oxipng::Options::from_preset(preset)),
+            Effort::Drawing => (indexset! { FilterStrategy::NONE, FilterStrategy::Bigrams }, DRAWING_LEVEL),
             Effort::Single(_, level) if matches!(self.color, Color::Indexed(_)) => {
                 (indexset! { FilterStrategy::NONE }, level)
             }
@@ -74,7 +94,7 @@ impl Raster<'_> {
         self.optimize(::oxipng::Options {
             filters,
             deflater: Deflater::Libdeflater { compression: level },
-            palette_reduction: false,
+            palette_reduction: effort == Effort::Drawing,
             ..::oxipng::Options::default()
         })
     }

@@ -22,9 +22,12 @@ const MAX_WHOLE_BYTES: usize = 48 << 20;
 /// take more than five seconds of processor time.
 const MAX_MANY_FILTERS_BYTES: usize = 16 << 20;
 
-/// Chooses the compression for a picture of `n_bytes` bytes before compression, by `output.effort`. ADR 29 has
-/// the measurements.
-fn effort(output: &Output, n_bytes: usize) -> Effort {
+/// The memory of libdeflate's tables for the default effort, in bytes.
+const DEFLATE_BYTES: u64 = 2 << 20;
+
+/// Chooses the compression by `output.effort`. ADR 29 has the measurements.
+fn effort(output: &Output, raster: &Raster<'_>) -> Effort {
+    let n_bytes = raster.data.len();
     if n_bytes > MAX_WHOLE_BYTES {
         return Effort::Fast;
     }
@@ -33,6 +36,7 @@ fn effort(output: &Output, n_bytes: usize) -> Effort {
         Some(0) => Effort::Fast,
         Some(1) => Effort::Single(Strategy::MinSum, 1),
         Some(2) => Effort::Single(Strategy::MinSum, 5),
+        None | Some(3..=5) if raster.is_drawing() => Effort::Drawing,
         None | Some(3) => Effort::Single(Strategy::Bigrams, 5),
         Some(4) => Effort::Single(Strategy::Bigrams, 6),
         Some(5) => Effort::Single(Strategy::Bigrams, 8),
@@ -46,7 +50,7 @@ pub(in crate::codecs) fn encoder_bytes(n_pixels: u64, n_channels: u64) -> u64 {
     let raw = n_pixels * n_channels;
     if raw <= MAX_WHOLE_BYTES as u64 {
         // The picture is copied and filtered, and the file is compared with others.
-        return 3 * raw;
+        return 3 * raw + DEFLATE_BYTES;
     }
     // The file of a large photograph has at most two thirds of the bytes of the pixels. A picture with a palette
     // needs its indices and its file. An alpha channel that is not needed is removed in a copy.
@@ -126,7 +130,7 @@ fn encode_direct(image: &Image, output: &Output) -> Result<Encoded, Error> {
     };
     let (width, height, data) = (image.width(), image.height(), image.data());
     let raster = Raster { width, height, color, depth: BitDepth::Eight, data };
-    let bytes = raster.compress(effort(output, data.len()))?;
+    let bytes = raster.compress(effort(output, &raster))?;
     let depth = 8 * image.channels().count() as u8;
     let info = describe(image, colorspace, depth, image.channels().has_alpha());
     Ok(Encoded { info, bytes })
@@ -154,7 +158,7 @@ fn encode_indexed(
     };
     let (width, height, data) = (image.width(), image.height(), &packed[..]);
     let raster = Raster { width, height, color: Color::Indexed(&indexed.colors), depth, data };
-    let bytes = raster.compress(effort(output, data.len()))?;
+    let bytes = raster.compress(effort(output, &raster))?;
     scratch.give(packed);
     let alpha = indexed.colors.first().is_some_and(|color| color[3] < 255);
     Ok(Encoded { info: describe(image, Colorspace::Palette, bits as u8, alpha), bytes })
