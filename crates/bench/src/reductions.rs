@@ -2,7 +2,7 @@
 //!
 //! Each lossless photograph of a directory is cropped to a square and encoded as JPEG. Every program reduces
 //! this file by the same ratios. The results are scored by SSIMULACRA2 against the reduction of the lossless
-//! photograph that [`reference`] computes, once with averages of sRGB values and once with averages of light.
+//! photograph that `reference.rs` computes, once with averages of sRGB values and once with averages of light.
 //! pixaven reduces with `light: srgb` for the former and `light: linear` for the latter.
 //! Each figure is the mean over all photographs.
 
