@@ -9,8 +9,8 @@ pub(super) const BITS: u32 = 11;
 /// The number of entries of each table.
 pub(super) const SIZE: usize = 1 << BITS;
 
-/// The advance of the code that ends a block. It is so large that the position after it is never one of a
-/// coefficient.
+/// By how much the code that ends a block increases the position. The new position is beyond the last coefficient of
+/// every block.
 const END: u32 = 128;
 
 /// What the next bits of the data stand for: a first value that the entry contains, which is optional, and a
