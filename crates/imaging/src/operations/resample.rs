@@ -60,8 +60,7 @@ fn resample_axes(
 ) {
     let Rect { x, y, width, height } = window.outer();
     let region = Region { x, y, width, height };
-    let (left, top) = (window.left - f64::from(x), window.top - f64::from(y));
-    let source = SourceWindow { left, top, width: window.width, height: window.height };
+    let source = source_window(window);
     let filter = filter(kernel);
     let one_axis = window.width == f64::from(to.width) || window.height == f64::from(to.height);
     if filter.is_none() || one_axis {
@@ -105,6 +104,17 @@ fn resample_axes(
     let whole = Region { x: 0, y: 0, width: intermediate.width, height: intermediate.height };
     pixaven_resample::resample(first_pass, whole, second_window, filter, (to.width, to.height), resampled);
     scratch.give(buffer);
+}
+
+/// Returns the window in coordinates of the smallest rectangle of whole pixels around the window.
+fn source_window(window: Window) -> SourceWindow {
+    let Rect { x, y, .. } = window.outer();
+    SourceWindow {
+        left: window.left - f64::from(x),
+        top: window.top - f64::from(y),
+        width: window.width,
+        height: window.height,
+    }
 }
 
 fn view(image: &Image) -> View<'_> {

@@ -3,10 +3,10 @@
 
 use std::f64::consts::PI;
 
-use pixaven_resample::{KernelFunction, LightResampler, SourceWindow};
+use pixaven_resample::{KernelFunction, LightResampler};
 
-use super::bands::Read;
-use super::bands::support;
+use super::bands::{Read, support};
+use super::source_window;
 use crate::geometry::{Rect, Size, Window};
 use crate::plan::Kernel;
 use crate::{Channels, Error, Image, Scratch};
@@ -73,15 +73,15 @@ pub(in crate::operations) fn resample_light_rows(
 /// Creates a resampler whose source rows are those of the smallest rectangle of whole pixels around the
 /// window.
 fn resampler(window: Window, channels: Channels, to: Size, kernel: Kernel) -> LightResampler {
-    let Rect { x, y, width, height } = window.outer();
-    let source = SourceWindow {
-        left: window.left - f64::from(x),
-        top: window.top - f64::from(y),
-        width: window.width,
-        height: window.height,
-    };
+    let Rect { width, height, .. } = window.outer();
     let function = KernelFunction { weight: function(kernel), radius: support(kernel) };
-    LightResampler::new((width, height), channels.count(), source, function, (to.width, to.height))
+    LightResampler::new(
+        (width, height),
+        channels.count(),
+        source_window(window),
+        function,
+        (to.width, to.height),
+    )
 }
 
 /// The function of a kernel; see [`Kernel`] for their names.
