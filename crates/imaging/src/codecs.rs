@@ -16,6 +16,7 @@ mod heic;
 mod heif;
 mod hidden_color;
 mod ico;
+mod interpolation;
 mod jp2;
 mod jpeg;
 mod jxl;

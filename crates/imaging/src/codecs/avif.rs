@@ -3,6 +3,7 @@
 
 use super::codec::Encoded;
 use super::heif::{self, write};
+use super::memory::area;
 use super::quality_scale::{DEFAULT_QUALITY, encoder_setting};
 use super::ycbcr::{Sample, Ycbcr};
 use crate::format::Format;
@@ -42,7 +43,7 @@ pub(super) fn encode(
             "output.format: an AVIF has at most {MAX_SIDE_PX} pixels on a side, the result has {width}x{height}"
         )));
     }
-    let settings = Settings::of(output, u64::from(width) * u64::from(height));
+    let settings = Settings::of(output, area(width, height));
     let quality = settings.quality;
     let add = if settings.has_eight_bits { add_pictures::<u8> } else { add_pictures::<u16> };
     let mut writer = write::Writer::default();

@@ -4,6 +4,7 @@
 //! convert a quality to the setting of an encoder. `pixaven-bench quality` measures the columns: see
 //! `bench/README.md`. A column must be measured again when its encoder changes.
 
+use super::interpolation::interpolated;
 use crate::format::Format;
 
 /// The quality that is used if `output.quality` is not set. At this quality, artefacts are invisible at a
@@ -15,7 +16,7 @@ pub(crate) const DEFAULT_QUALITY: u8 = 82;
 const QUALITIES: [u8; 14] = [1, 20, 30, 40, 50, 60, 70, 80, 85, 88, 90, 93, 96, 100];
 
 /// The settings of an encoder at [`QUALITIES`], on a scale from 1 to 100 that the encoder's module defines.
-type Column = [f32; QUALITIES.len()];
+type Column = [f64; QUALITIES.len()];
 
 /// Settings of libwebp. From quality 93 on, no setting looks as good as the JPEG, because WebP has half the chroma
 /// resolution.
@@ -46,10 +47,8 @@ pub fn encoder_setting(format: Format, quality: u8) -> f32 {
         Format::Jp2 => JP2,
         _ => return f32::from(quality),
     };
-    let above = QUALITIES.partition_point(|&row| row < quality).clamp(1, QUALITIES.len() - 1);
-    let [x0, x1] = [QUALITIES[above - 1], QUALITIES[above]].map(f32::from);
-    let [y0, y1] = [column[above - 1], column[above]];
-    y0 + (f32::from(quality) - x0) / (x1 - x0) * (y1 - y0)
+    let rows: [_; QUALITIES.len()] = std::array::from_fn(|i| (QUALITIES[i], column[i]));
+    interpolated(&rows, quality) as f32
 }
 
 /// The formats with this scale, in which `output.target` can be reached.
@@ -71,8 +70,8 @@ mod tests {
 
     #[test]
     fn settings_between_two_measured_qualities_are_interpolated() {
-        assert_eq!(encoder_setting(Format::Webp, 80), WEBP[7]);
-        assert_eq!(encoder_setting(Format::Webp, 75), f32::midpoint(WEBP[6], WEBP[7]));
+        assert_eq!(encoder_setting(Format::Webp, 80), WEBP[7] as f32);
+        assert_eq!(encoder_setting(Format::Webp, 75), f64::midpoint(WEBP[6], WEBP[7]) as f32);
         assert_eq!(encoder_setting(Format::Jpeg, 75), 75.0);
     }
 }

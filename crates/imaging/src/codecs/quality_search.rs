@@ -1,6 +1,7 @@
 //! Implements `output.max_bytes`: lowers the quality until the file has at most `max_bytes` bytes, with at most
 //! three encodings.
 
+use super::interpolation::interpolated;
 use crate::Error;
 use crate::plan::Output;
 
@@ -148,13 +149,9 @@ impl Point {
     }
 }
 
-/// The logarithm of the typical size at a quality from 1 to 100, interpolated between the rows of
-/// [`TYPICAL_SIZES`].
+/// The logarithm of the typical size at a quality from 1 to 100.
 fn ln_typical_size(quality: u8) -> f64 {
-    let above = TYPICAL_SIZES.partition_point(|&(row, _)| row < quality).clamp(1, TYPICAL_SIZES.len() - 1);
-    let ((q0, s0), (q1, s1)) = (TYPICAL_SIZES[above - 1], TYPICAL_SIZES[above]);
-    let share = (f64::from(quality) - f64::from(q0)) / f64::from(q1 - q0);
-    s0.ln() + share * (s1.ln() - s0.ln())
+    interpolated(&TYPICAL_SIZES.map(|(row, size)| (row, size.ln())), quality)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use fast_ssim2::{PixelDescriptor, PixelSlice, Ssimulacra2Reference};
 
 use super::codec::Encoded;
+use super::memory::area;
 use super::open;
 use crate::color::ToSrgb;
 use crate::info::Colorspace;
@@ -43,7 +44,7 @@ struct Parts {
 impl Parts {
     /// Chooses the parts of a picture: the whole picture if it is small enough.
     fn of(width: u32, height: u32) -> Self {
-        if u64::from(width) * u64::from(height) <= MAX_SAMPLE_PIXELS.into() {
+        if area(width, height) <= MAX_SAMPLE_PIXELS.into() {
             return Self { width, height, n_columns: 1, n_rows: 1 };
         }
         let (part_width, part_height) = (width.min(PART_PX), height.min(PART_PX));
@@ -118,7 +119,7 @@ impl Sample {
 
     /// The share of the pixels of `image` that the sample has.
     pub(super) fn share(&self, image: &Image) -> f64 {
-        let n_pixels = |image: &Image| f64::from(image.width()) * f64::from(image.height());
+        let n_pixels = |image: &Image| area(image.width(), image.height()) as f64;
         n_pixels(&self.image) / n_pixels(image)
     }
 

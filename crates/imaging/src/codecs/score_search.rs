@@ -1,5 +1,6 @@
 //! Searches the lowest quality at which a file reaches a score of SSIMULACRA2, with at most three encodings.
 
+use super::interpolation::interpolated;
 use super::quality_search::MAX_ATTEMPTS;
 use crate::Error;
 
@@ -119,11 +120,9 @@ fn next_quality(band: Band, points: &[(u8, f64)]) -> Option<u8> {
     (lowest <= highest).then(|| estimate.clamp(lowest, highest))
 }
 
-/// The score of a typical photograph, interpolated between the rows of [`TYPICAL_SCORES`].
+/// The score of a typical photograph at a quality from 1 to 100.
 fn typical_score(quality: u8) -> f64 {
-    let above = TYPICAL_SCORES.partition_point(|row| row.0 < quality).clamp(1, TYPICAL_SCORES.len() - 1);
-    let ((q0, s0), (q1, s1)) = (TYPICAL_SCORES[above - 1], TYPICAL_SCORES[above]);
-    s0 + (f64::from(quality) - f64::from(q0)) / f64::from(q1 - q0) * (s1 - s0)
+    interpolated(&TYPICAL_SCORES, quality)
 }
 
 /// The lowest quality at which a typical photograph has at least a score, or 100.

@@ -8,6 +8,7 @@
 use super::{copy, in_format};
 use crate::codecs::codec::{Encoded, Sequence};
 use crate::codecs::drawing::is_drawing;
+use crate::codecs::memory::area;
 use crate::codecs::quality_scale::DEFAULT_QUALITY;
 use crate::codecs::score::Sample;
 use crate::codecs::score_search::{self, Band};
@@ -71,12 +72,14 @@ impl<'a> Choice<'a> {
         let few_colors =
             palette::exact(image, 256, scratch).map(|indexed| scratch.give(indexed.indices)).is_some();
         let n_pixels = choice.n_pixels();
-        choice.lossless = match (few_colors, n_pixels <= MAX_LOSSLESS_WEBP_PIXELS) {
-            (_, true) if few_colors || is_drawing(image.data(), image.width(), image.channels().count()) => {
-                LOSSLESS.to_vec()
-            }
-            (true, false) => vec![Format::Png],
-            _ => Vec::new(),
+        choice.lossless = if few_colors {
+            choice.lossless_of_size().to_vec()
+        } else if n_pixels <= MAX_LOSSLESS_WEBP_PIXELS
+            && is_drawing(image.data(), image.width(), image.channels().count())
+        {
+            LOSSLESS.to_vec()
+        } else {
+            Vec::new()
         };
         // The formats are in the order of their times, because a small file spares the slower formats.
         if opaque {
@@ -91,7 +94,12 @@ impl<'a> Choice<'a> {
     }
 
     fn n_pixels(&self) -> u64 {
-        u64::from(self.image.width()) * u64::from(self.image.height())
+        area(self.image.width(), self.image.height())
+    }
+
+    /// The lossless formats for a picture of this size if the output may be lossy.
+    fn lossless_of_size(&self) -> &'static [Format] {
+        if self.n_pixels() <= MAX_LOSSLESS_WEBP_PIXELS { &LOSSLESS } else { &[Format::Png] }
     }
 
     /// Leaves out the lossless files.
@@ -117,8 +125,7 @@ impl<'a> Choice<'a> {
             best = self.smallest_lossy(best, scratch)?;
         }
         if best.is_none() {
-            let is_small = self.n_pixels() <= MAX_LOSSLESS_WEBP_PIXELS;
-            best = self.smallest_lossless(if is_small { &LOSSLESS } else { &[Format::Png] }, scratch)?;
+            best = self.smallest_lossless(self.lossless_of_size(), scratch)?;
         }
         best.ok_or_else(|| Error::Plan("output.format: no format of auto can hold the result".to_owned()))
     }
