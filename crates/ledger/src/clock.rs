@@ -12,6 +12,9 @@ use tokio::sync::watch;
 pub enum Clock {
     /// The operating system's clock.
     System,
+    /// The clock of a database server: the operating system's clock plus the difference that the ledger last
+    /// measured, in milliseconds.
+    Server(Arc<AtomicI64>),
     /// A clock that changes only when a test calls [`Clock::advance`].
     Manual(Arc<ManualClock>),
 }
@@ -36,7 +39,29 @@ impl Clock {
     pub fn now_ms(&self) -> i64 {
         match self {
             Self::System => system_now_ms(),
+            Self::Server(ahead_ms) => system_now_ms().saturating_add(ahead_ms.load(Ordering::Relaxed)),
             Self::Manual(clock) => clock.now_ms.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Returns the clock of a ledger on a database server: the clock of this server, or the same manual clock.
+    pub(crate) fn of_server(self) -> Self {
+        match self {
+            Self::System | Self::Server(_) => Self::Server(Arc::default()),
+            Self::Manual(_) => self,
+        }
+    }
+
+    /// Measures the difference to the clock of a database server, which shows `server_ms` now. Returns the time
+    /// of an operation on this server: the time of the server, or the time of a manual clock.
+    pub(crate) fn at_server_time(&self, server_ms: i64) -> i64 {
+        match self {
+            Self::System => server_ms,
+            Self::Server(ahead_ms) => {
+                ahead_ms.store(server_ms.saturating_sub(system_now_ms()), Ordering::Relaxed);
+                server_ms
+            }
+            Self::Manual(_) => self.now_ms(),
         }
     }
 
@@ -46,7 +71,7 @@ impl Clock {
     /// # Panics Panics when the clock is the system clock, because this program cannot set the system clock.
     pub fn advance(&self, by_ms: i64) {
         match self {
-            Self::System => panic!("only a manual clock can be advanced"),
+            Self::System | Self::Server(_) => panic!("only a manual clock can be advanced"),
             Self::Manual(clock) => {
                 clock.now_ms.fetch_add(by_ms, Ordering::SeqCst);
                 clock.changes.send_replace(());
@@ -57,7 +82,7 @@ impl Clock {
     /// Returns a receiver that reports each call of [`Clock::advance`], or `None` for the system clock.
     pub(crate) fn changes(&self) -> Option<watch::Receiver<()>> {
         match self {
-            Self::System => None,
+            Self::System | Self::Server(_) => None,
             Self::Manual(clock) => Some(clock.changes.subscribe()),
         }
     }
@@ -68,7 +93,7 @@ impl Clock {
     pub(crate) fn sleep_until(&self, at_ms: i64, max_sleep: Duration) -> Duration {
         match self {
             Self::Manual(_) => max_sleep,
-            Self::System => {
+            Self::System | Self::Server(_) => {
                 let left_ms = u64::try_from(at_ms.saturating_sub(self.now_ms())).unwrap_or(0);
                 Duration::from_millis(left_ms).min(max_sleep)
             }

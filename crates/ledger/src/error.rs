@@ -18,6 +18,12 @@ pub enum Error {
     #[error("the ledger is busy")]
     Busy,
 
+    /// The server of the database cannot be reached, or cannot work now. The caller may try the operation
+    /// again later. In rare cases the operation was committed although it fails with this error: the
+    /// connection was lost during the commit, and no other connection could be opened for 30 s.
+    #[error("the database cannot be reached")]
+    Away(#[source] Box<dyn std::error::Error + Send + Sync>),
+
     /// A flush to disk failed, so it is unknown which data the disk contains. Every operation fails until a
     /// restart, which reads the data from the disk again.
     #[error("the ledger could not flush to disk and stopped; restart the server")]
@@ -55,6 +61,10 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// The URL of the database cannot be used. The value says why, and contains no part of the URL.
+    #[error("the URL of the database cannot be used: {0}")]
+    InvalidUrl(&'static str),
+
     /// A newer version of this program wrote the database.
     #[error("the database has version {found}, this program knows up to {known}: use a newer program")]
     TooNew {
@@ -71,4 +81,11 @@ pub enum Error {
     /// The database failed for a reason that no other variant of this enum describes.
     #[error("the database failed")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// Returns whether the operation may succeed if the caller repeats it a little later.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Busy | Self::Away(_))
+    }
 }

@@ -8,6 +8,7 @@ mod jobs;
 mod watermarks;
 mod webhooks;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
@@ -18,10 +19,11 @@ use crate::destination::DeliveryLimits;
 use crate::due_signal::{DueSignal, DueTimes};
 use crate::error::Error;
 use crate::lease::RecoveryReport;
-use crate::sql::{self, Tx, sqlite};
+use crate::sql::database::Database;
+use crate::sql::{self, Tx, postgres, sqlite};
 
 /// The place where the ledger is stored.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Store {
     /// The ledger is stored in one SQLite file. While the ledger is open, SQLite keeps two further files (the
     /// write-ahead log and its shared index) in the same directory. A missing file or directory is created.
@@ -29,12 +31,27 @@ pub enum Store {
         /// The path of the SQLite file.
         path: PathBuf,
     },
+    /// The ledger is stored in a PostgreSQL database, which any number of processes may share.
+    Postgres {
+        /// `postgres://user:password@host:port/database`, with optional parameters.
+        url: String,
+    },
+}
+
+/// The URL may contain a password, so it is not printed.
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite { path } => f.debug_struct("Sqlite").field("path", path).finish(),
+            Self::Postgres { .. } => f.debug_struct("Postgres").finish_non_exhaustive(),
+        }
+    }
 }
 
 /// A handle to the ledger. Cloning a handle is cheap, and the clone refers to the same ledger.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    database: Arc<sqlite::Database>,
+    database: Arc<Database>,
     due_times: Arc<DueTimes>,
     clock: Clock,
     limits: DeliveryLimits,
@@ -67,9 +84,16 @@ impl Ledger {
     /// # Errors
     /// [`Error::Create`], [`Error::NotALedger`], [`Error::TooNew`], [`Error::Busy`], [`Error::Database`].
     pub async fn open(store: Store, clock: Clock) -> Result<Self, Error> {
-        let Store::Sqlite { path } = store;
         let due_times = Arc::new(DueTimes::unknown());
-        let database = sqlite::Database::open(path, clock.clone(), Arc::clone(&due_times)).await?;
+        let (database, clock) = match store {
+            Store::Sqlite { path } => {
+                (sqlite::open(path, clock.clone(), Arc::clone(&due_times)).await?, clock)
+            }
+            Store::Postgres { url } => {
+                let clock = clock.of_server();
+                (postgres::open(url, clock.clone(), Arc::clone(&due_times)).await?, clock)
+            }
+        };
         Ok(Self {
             database: Arc::new(database),
             due_times,
@@ -152,7 +176,7 @@ impl Ledger {
     /// commit has been flushed to disk.
     async fn write<T: Send + 'static>(
         &self,
-        operation: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+        operation: impl Fn(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         self.database.write(self.limits, operation).await
     }
@@ -161,7 +185,7 @@ impl Ledger {
     /// of its own.
     async fn read<T: Send + 'static>(
         &self,
-        operation: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+        operation: impl Fn(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         self.database.read(self.limits, operation).await
     }

@@ -1,12 +1,10 @@
 //! All SQL of the ledger. Each operation is written once for all databases, as a synchronous function that
-//! runs statements in a transaction ([`Tx`]). The code for a particular database adds only the connections,
-//! the migrations and the few SQL fragments of [`Dialect`].
+//! runs statements in a transaction ([`Tx`]). The code for a particular database (`sqlite.rs`, `postgres.rs`)
+//! adds only the connections, the migrations, and the translation of statements and values.
 //!
 //! An operation runs inside an open transaction and never ends this transaction. The code for the particular
-//! database (`sqlite.rs`) ends the transaction, and may put several operations into one commit. When an
-//! operation returns an error, all of its writes are rolled back.
-//!
-//! [`Dialect`]: statement::Dialect
+//! database ends the transaction, and may put several operations into one commit. When an operation returns
+//! an error, all of its writes are rolled back. The code may also run an operation again in a new transaction.
 
 pub(crate) mod accounts;
 mod attempts;
@@ -14,6 +12,7 @@ pub(crate) mod bulk;
 pub(crate) mod claims;
 mod columns;
 mod counters;
+pub(crate) mod database;
 pub(crate) mod destinations;
 mod expiry;
 mod headers;
@@ -22,6 +21,7 @@ pub(crate) mod idempotency;
 pub(crate) mod interventions;
 pub(crate) mod jobs;
 mod operation;
+pub(crate) mod postgres;
 pub(crate) mod results;
 mod row;
 mod sql_value;

@@ -13,10 +13,12 @@ pub mod multipart;
 pub mod name_server;
 pub mod network_namespace;
 pub mod ports;
+pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod receiver;
 pub mod request;
+
 mod runtime;
 pub mod script;
 pub mod tls;

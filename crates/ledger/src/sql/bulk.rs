@@ -41,7 +41,7 @@ statements! {
     ADD = concat!("INSERT INTO bulk_resends ", new_columns!(insert), " RETURNING seq");
     DUE = concat!(
         "SELECT ", row_columns!(), " FROM bulk_resends WHERE due_ms <= ?1
-         ORDER BY due_ms LIMIT 1 {skip_locked}"
+         ORDER BY due_ms LIMIT 1"
     );
     NEXT_DUE = "SELECT due_ms FROM bulk_resends WHERE due_ms IS NOT NULL ORDER BY due_ms LIMIT 1";
     SAVE_PROGRESS = concat!(

@@ -53,12 +53,12 @@ statements! {
            RETURNING seq";
     SAVE = concat!("UPDATE destinations SET ", saved_columns!(set), " WHERE seq = ?");
     FIRST_READY = "SELECT first_ready_ms, seq FROM destinations WHERE first_ready_ms <= ?1 AND n_leased < ?2
-                   ORDER BY first_ready_ms, seq LIMIT ?3 {skip_locked}";
+                   ORDER BY first_ready_ms, seq LIMIT ?3";
     RETRY_READY = "SELECT retry_ready_ms, seq FROM destinations WHERE retry_ready_ms <= ?1 AND n_leased < ?2
-                   ORDER BY retry_ready_ms, seq LIMIT ?3 {skip_locked}";
+                   ORDER BY retry_ready_ms, seq LIMIT ?3";
     URGENT_READY = "SELECT urgent_ready_ms, seq FROM destinations
                     WHERE urgent_ready_ms <= ?1 AND n_leased < ?2
-                    ORDER BY urgent_ready_ms, seq LIMIT ?3 {skip_locked}";
+                    ORDER BY urgent_ready_ms, seq LIMIT ?3";
     NEXT_FIRST = "SELECT first_ready_ms FROM destinations WHERE first_ready_ms IS NOT NULL AND n_leased < ?1
                   ORDER BY first_ready_ms LIMIT 1";
     NEXT_RETRY = "SELECT retry_ready_ms FROM destinations WHERE retry_ready_ms IS NOT NULL AND n_leased < ?1

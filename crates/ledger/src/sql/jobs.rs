@@ -42,7 +42,7 @@ statements! {
         "UPDATE jobs SET fence = fence + 1, lease_until_ms = ?1
          WHERE seq IN (SELECT seq FROM jobs
                        WHERE lease_until_ms IS NULL AND due_ms <= ?2
-                       ORDER BY due_ms, seq LIMIT ?3 {skip_locked})
+                       ORDER BY due_ms, seq LIMIT ?3)
          RETURNING ", claimed_columns!()
     );
     ADD_INPUT = "INSERT INTO inputs (seq, content) VALUES (?1, ?2)";

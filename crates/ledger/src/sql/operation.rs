@@ -15,7 +15,8 @@ pub(crate) trait Operation: Send {
     /// The delivery limits that apply to the operation.
     fn limits(&self) -> DeliveryLimits;
 
-    /// Runs the operation inside an open transaction. The database thread calls this method only once.
+    /// Runs the operation inside an open transaction. If this transaction fails for a passing reason, the
+    /// database thread runs the operation again in a new transaction.
     fn run(&mut self, tx: &mut Tx<'_>) -> RunEffect;
 
     /// Sends the answer to the caller, after the transaction was committed or the commit has failed.
@@ -38,6 +39,8 @@ pub(crate) enum RunEffect {
 pub(crate) enum TransactionFailure {
     Busy,
     Poisoned,
+    /// The database server cannot be reached, or cannot work now.
+    Away(Arc<dyn std::error::Error + Send + Sync>),
     Database(Arc<dyn std::error::Error + Send + Sync>),
 }
 
@@ -48,15 +51,15 @@ pub(crate) type Answer<T> = oneshot::Receiver<Result<T, Error>>;
 pub(crate) fn operation<T, F>(limits: DeliveryLimits, function: F) -> (Box<dyn Operation>, Answer<T>)
 where
     T: Send + 'static,
-    F: FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    F: Fn(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
 {
     let (caller, answer) = oneshot::channel();
-    (Box::new(Pending { limits, function: Some(function), outcome: None, caller }), answer)
+    (Box::new(Pending { limits, function, outcome: None, caller }), answer)
 }
 
 struct Pending<T, F> {
     limits: DeliveryLimits,
-    function: Option<F>,
+    function: F,
     outcome: Option<Result<T, Error>>,
     caller: oneshot::Sender<Result<T, Error>>,
 }
@@ -64,15 +67,14 @@ struct Pending<T, F> {
 impl<T, F> Operation for Pending<T, F>
 where
     T: Send,
-    F: FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send,
+    F: Fn(&mut Tx<'_>) -> Result<T, Error> + Send,
 {
     fn limits(&self) -> DeliveryLimits {
         self.limits
     }
 
     fn run(&mut self, tx: &mut Tx<'_>) -> RunEffect {
-        let Some(function) = self.function.take() else { return RunEffect::RollBack };
-        let outcome = self.outcome.insert(function(tx));
+        let outcome = self.outcome.insert((self.function)(tx));
         match outcome {
             Ok(_) => RunEffect::Commit,
             Err(Error::Poisoned) => RunEffect::Poisoned,
@@ -99,6 +101,7 @@ impl From<&TransactionFailure> for Error {
         match failure {
             TransactionFailure::Busy => Self::Busy,
             TransactionFailure::Poisoned => Self::Poisoned,
+            TransactionFailure::Away(error) => Self::Away(Box::new(Arc::clone(error))),
             TransactionFailure::Database(error) => Self::Database(Box::new(Arc::clone(error))),
         }
     }

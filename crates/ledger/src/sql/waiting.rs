@@ -14,7 +14,7 @@ const MAX_COUNTED_WAITING: i64 = 1_000;
 statements! {
     LAST_CHANCE = "SELECT seq, lane FROM webhook_queue
                    WHERE destination = ?1 AND lease_until_ms IS NULL AND is_last_chance = 1 AND due_ms <= ?2
-                   ORDER BY due_ms LIMIT ?3 {skip_locked}";
+                   ORDER BY due_ms LIMIT ?3";
     COUNT_WAITING = "SELECT COUNT(*) FROM (SELECT 1 FROM webhook_queue
                                            WHERE destination = ?1 AND lease_until_ms IS NULL
                                              AND is_last_chance = 0
@@ -26,7 +26,7 @@ statements! {
     IN_LANE = "SELECT seq, lane FROM webhook_queue
                WHERE destination = ?1 AND lane = ?2 AND lease_until_ms IS NULL AND is_last_chance = 0
                  AND due_ms <= ?3 AND (expires_ms IS NULL OR expires_ms > ?3)
-               ORDER BY due_ms, seq LIMIT ?4 {skip_locked}";
+               ORDER BY due_ms, seq LIMIT ?4";
 }
 
 /// Up to `limit` due webhooks of a lane, longest due first.

@@ -13,7 +13,7 @@ columns! {
 
 statements! {
     ADD = concat!("INSERT INTO watermarks ", watermark_columns!(insert));
-    USED_QUOTA = "SELECT count(*), coalesce(sum(bytes), 0) FROM watermarks
+    USED_QUOTA = "SELECT count(*), CAST(coalesce(sum(bytes), 0) AS BIGINT) FROM watermarks
                   WHERE account = ?1 AND removed_ms IS NULL";
     FIND = concat!(
         "SELECT ", watermark_columns!(), " FROM watermarks

@@ -13,7 +13,7 @@ pub(crate) mod watermarks;
 pub(crate) mod webhooks;
 
 /// Defines one test for every function of the conformance suite. The function `$fresh` opens a new ledger for
-/// each test.
+/// each test. It returns `None`, and says so, if this machine lacks the database.
 macro_rules! suite {
     ($fresh:ident) => {
         $crate::conformance::suite! { $fresh:
@@ -106,7 +106,9 @@ macro_rules! suite {
         $(mod $module {
             $(#[tokio::test]
             async fn $test() {
-                $crate::conformance::$module::$test(super::$fresh().await).await;
+                if let Some(fixture) = super::$fresh().await {
+                    $crate::conformance::$module::$test(fixture).await;
+                }
             })*
         })*
     };

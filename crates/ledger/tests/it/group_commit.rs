@@ -16,7 +16,7 @@ const N_CALLERS: usize = 300;
 /// that the calls wait and can share commits. Releases the lock and waits for all calls. Returns the results in
 /// the order of the requests, and the number of operations and commits that the calls needed.
 async fn accept_at_once(f: &Fixture, requests: Vec<NewRequest>) -> (Vec<Result<(), Error>>, LedgerStats) {
-    let Store::Sqlite { path } = &f.store;
+    let Store::Sqlite { path } = &f.store else { panic!("the ledger is a file") };
     let before = f.ledger.stats();
     let other_process = Connection::open(path).unwrap();
     other_process.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -95,7 +95,7 @@ async fn claiming_jobs_or_webhooks_commits_nothing_if_none_is_due() {
 #[tokio::test]
 async fn a_full_queue_of_the_ledger_refuses_new_operations_but_runs_the_queued_operations() {
     let f = fresh().await;
-    let Store::Sqlite { path } = &f.store;
+    let Store::Sqlite { path } = &f.store else { panic!("the ledger is a file") };
     let other_process = Connection::open(path).unwrap();
     other_process.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut queued = vec![];
@@ -120,7 +120,7 @@ async fn a_full_queue_of_the_ledger_refuses_new_operations_but_runs_the_queued_o
 async fn the_write_ahead_log_stays_below_its_size_limit_under_constant_writes() {
     const LIMIT_BYTES: u64 = 36 << 20;
     let f = fresh().await;
-    let Store::Sqlite { path } = &f.store;
+    let Store::Sqlite { path } = &f.store else { panic!("the ledger is a file") };
     let log = path.with_extension("db-wal");
     // All requests together are about three times as large as the limit on the size of the write-ahead log.
     for _ in 0..150 {

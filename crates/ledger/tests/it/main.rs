@@ -11,6 +11,7 @@ mod fixture;
 mod group_commit;
 mod migrations;
 mod model;
+mod postgres;
 mod power_cut;
 mod schedule;
 mod sqlite;

@@ -2,9 +2,9 @@
 
 use crate::fixture::{Fixture, sqlite};
 
-async fn fresh() -> Fixture {
+async fn fresh() -> Option<Fixture> {
     let directory = tempfile::tempdir().unwrap();
-    Fixture::open(sqlite(directory.path()), directory).await
+    Some(Fixture::open(sqlite(directory.path()), directory).await)
 }
 
 crate::conformance::suite!(fresh);

@@ -12,8 +12,8 @@ use rusqlite::Connection;
 use rusqlite::wal::CheckpointMode;
 
 use super::connection::{Role, open, transaction_failure};
-use super::{Shared, spawn};
 use crate::error::Error;
+use crate::sql::database::{Shared, spawn};
 use crate::sql::operation::TransactionFailure;
 
 /// A handle to the checkpoint thread.

@@ -21,11 +21,7 @@ use crate::sql::Session;
 use crate::sql::operation::TransactionFailure;
 use crate::sql::row::{ColumnSource, Row};
 use crate::sql::sql_value::SqlValue;
-use crate::sql::statement::{Dialect, Statement};
-
-/// For SQLite, the fragment `skip_locked` is empty, because SQLite allows one writer at a time and claims
-/// never run at the same time.
-pub(super) static DIALECT: Dialect = Dialect { skip_locked: "" };
+use crate::sql::statement::Statement;
 
 /// The longest time that a statement waits for a lock of another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -140,7 +136,7 @@ fn prepare<'c>(
     statement: &'static Statement,
     params: &[SqlValue<'_>],
 ) -> Result<CachedStatement<'c>, Error> {
-    let mut prepared = connection.prepare_cached(&statement.render(&DIALECT)).map_err(statement_error)?;
+    let mut prepared = connection.prepare_cached(statement.sqlite()).map_err(statement_error)?;
     for (number, value) in (1..).zip(params) {
         prepared.raw_bind_parameter(number, value).map_err(statement_error)?;
     }

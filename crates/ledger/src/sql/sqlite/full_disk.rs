@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::connection::{Role, create, open};
 use super::migrate::migrate;
-use super::{Database, DueTimes};
+use super::{Database, DueTimes, start};
 use crate::clock::Clock;
 use crate::destination::DeliveryLimits;
 use crate::error::Error;
@@ -28,12 +28,12 @@ fn small_database(path: &Path, clock: &Clock) -> Database {
     let mut connection = open(path, Role::Writer).unwrap();
     migrate(&mut connection, path).unwrap();
     connection.pragma_update(None, "max_page_count", MAX_PAGES).unwrap();
-    Database::start(path, connection, clock, Arc::new(DueTimes::unknown())).unwrap()
+    start(path, connection, clock, Arc::new(DueTimes::unknown())).unwrap()
 }
 
 async fn write<T: Send + 'static>(
     database: &Database,
-    run: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    run: impl Fn(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     let limits = DeliveryLimits { per_authority_start: 10, ..DeliveryLimits::default() };
     database.write(limits, run).await

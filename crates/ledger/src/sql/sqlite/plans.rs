@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-use super::connection::{DIALECT, Role, create, open};
+use super::connection::{Role, create, open};
 use super::migrate::migrate;
 use crate::sql::all_statements;
 
@@ -44,9 +44,9 @@ fn no_sql_statement_of_the_ledger_reads_all_rows_of_a_growing_table() {
     migrate(&mut connection, &path).unwrap();
     let mut offenders = Vec::new();
     for statement in all_statements() {
-        let sql = statement.render(&DIALECT);
-        let steps = plan(&connection, &sql);
-        if grows(&steps, &sql) {
+        let sql = statement.sqlite();
+        let steps = plan(&connection, sql);
+        if grows(&steps, sql) {
             offenders.push(format!("{}: {steps:#?}", statement.name));
         }
     }

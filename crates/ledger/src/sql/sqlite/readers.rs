@@ -2,22 +2,18 @@
 //! one snapshot of the database.
 
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::connection::{OpenTransaction, Role, execute, open};
-use super::{Message, Shared, spawn};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::sql::Tx;
+use crate::sql::database::{Message, Shared, read_queue, spawn};
 use crate::sql::operation::{Operation, TransactionFailure};
-
-/// The largest number of read operations that wait in the queue. Further operations fail with
-/// [`Error::Busy`].
-const MAX_WAITING_OPERATIONS: usize = 1024;
 
 /// Starts the reading threads, and returns their common queue. A thread ends when it receives a stop message,
 /// or when all senders of the queue are dropped.
@@ -27,7 +23,7 @@ pub(super) fn start(
     clock: &Clock,
     shared: &Arc<Shared>,
 ) -> Result<SyncSender<Message>, Error> {
-    let (queue, messages) = sync_channel(MAX_WAITING_OPERATIONS);
+    let (queue, messages) = read_queue();
     let messages = Arc::new(Mutex::new(messages));
     for _ in 0..n_threads {
         let connection = open(path, Role::Reader)?;

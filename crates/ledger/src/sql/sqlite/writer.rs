@@ -1,11 +1,11 @@
 //! The writing thread of the database. The thread takes all waiting operations from the queue, up to
-//! [`MAX_BATCH_LEN`], runs each operation in a savepoint of one transaction, commits once, and then answers
+//! a limit, runs each operation in a savepoint of one transaction, commits once, and then answers
 //! all callers. During the flush of a commit, new operations wait in the queue and share the next commit. The
 //! number of flushes per second therefore depends on the disk and not on the number of operations.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -13,20 +13,12 @@ use tokio::sync::oneshot;
 
 use super::checkpoint::{self, Checkpointer};
 use super::connection::{OpenTransaction, execute};
-use super::{Message, Shared, spawn};
 use crate::clock::Clock;
 use crate::due_signal::{DueTimes, DueUpdate, Queue};
 use crate::error::Error;
 use crate::sql::Tx;
+use crate::sql::database::{Message, Shared, spawn, take_batch, write_queue};
 use crate::sql::operation::{Operation, RunEffect, TransactionFailure};
-
-/// The largest number of write operations that wait in the queue. Further operations fail with
-/// [`Error::Busy`].
-const MAX_WAITING_OPERATIONS: usize = 4096;
-
-/// The largest number of operations in one commit. Without this limit, the first operation of a commit could
-/// wait for a long time.
-const MAX_BATCH_LEN: usize = 512;
 
 /// The time without an operation after which the writer requests a checkpoint. The checkpoint copies the
 /// remaining pages of the write-ahead log into the database.
@@ -71,7 +63,7 @@ impl Writer {
     /// Starts the writing thread, and returns its queue. The thread ends when it receives a stop message, or
     /// when all senders of the queue are dropped.
     pub(super) fn start(self) -> Result<SyncSender<Message>, Error> {
-        let (queue, messages) = sync_channel(MAX_WAITING_OPERATIONS);
+        let (queue, messages) = write_queue();
         spawn("ledger-writer", move || self.run(&messages))?;
         Ok(queue)
     }
@@ -80,19 +72,9 @@ impl Writer {
         self.measure_log();
         let mut stop = None;
         while stop.is_none() {
-            let mut operations = Vec::new();
-            match self.next_message(messages) {
-                Some(Message::Run(first)) => operations.push(first),
-                Some(Message::Stop(done)) => stop = Some(done),
-                None => break,
-            }
-            while stop.is_none() && operations.len() < MAX_BATCH_LEN {
-                match messages.try_recv() {
-                    Ok(Message::Run(next)) => operations.push(next),
-                    Ok(Message::Stop(done)) => stop = Some(done),
-                    Err(_) => break,
-                }
-            }
+            let Some(first) = self.next_message(messages) else { break };
+            let operations;
+            (operations, stop) = take_batch(first, messages);
             if !operations.is_empty() {
                 self.commit_batch(Batch { operations, due_updates: Vec::new() });
                 self.limit_log();

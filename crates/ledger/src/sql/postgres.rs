@@ -1,0 +1,51 @@
+//! The ledger in a PostgreSQL database, which several processes on several machines may share.
+//!
+//! In each process, one thread writes on a connection of its own (module `writer`), and a few threads read
+//! (module `readers`). A writing transaction begins by taking an advisory lock of the database, so at any
+//! time at most one process writes. Every operation therefore sees the same order of changes as with SQLite,
+//! and needs no locks on rows. Group commit keeps the price of this order low: all operations that wait in a
+//! process share one transaction.
+//!
+//! The time of an operation is the time of the database server, so that the clocks of the machines need not
+//! agree.
+
+mod connection;
+mod failure;
+mod link;
+mod migrate;
+mod readers;
+mod url;
+mod values;
+mod writer;
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::database::{Database, Shared, spawn};
+use crate::clock::Clock;
+use crate::due_signal::DueTimes;
+use crate::error::Error;
+use link::Link;
+use url::Server;
+use writer::Writer;
+
+/// The number of reading threads. A reading thread spends most of its time waiting for the server.
+const N_READERS: usize = 4;
+
+/// Connects to the database of a URL, migrates its schema and starts the threads.
+pub(crate) async fn open(url: String, clock: Clock, due_times: Arc<DueTimes>) -> Result<Database, Error> {
+    let (opened, answer) = oneshot::channel();
+    spawn("ledger-open", move || drop(opened.send(open_blocking(&url, &clock, due_times))))?;
+    answer.await.map_err(|_| Error::Closed)?
+}
+
+fn open_blocking(url: &str, clock: &Clock, due_times: Arc<DueTimes>) -> Result<Database, Error> {
+    let server = Arc::new(Server::parse(url)?);
+    let mut link = Link::new(Arc::clone(&server))?;
+    migrate::migrate(&mut link)?;
+    let shared = Arc::new(Shared::default());
+    let reads = readers::start(&server, N_READERS, clock)?;
+    let writer = Writer::new(link, clock.clone(), due_times, Arc::clone(&shared));
+    Ok(Database { writes: writer.start()?, reads, n_readers: N_READERS, shared })
+}

@@ -1,0 +1,197 @@
+//! The writing thread of a process. The thread takes all waiting operations from the queue, runs each
+//! operation in a savepoint of one transaction, commits once, and then answers all callers.
+//!
+//! Each transaction begins with the advisory lock for writing, which the server frees at the end of the
+//! transaction. A process that hangs inside a transaction loses the lock after
+//! `idle_in_transaction_session_timeout`.
+//!
+//! A transaction that fails for a passing reason is run again. If the connection is lost during a commit, it
+//! is unknown whether the server has committed. Therefore each commit also writes the number of its batch
+//! into the row of this process in the table `writers`. The thread reads this row on a new connection, after
+//! it has got the lock for writing: the server has then ended the earlier transaction.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::connection::Transaction;
+use super::failure::Failure;
+use super::link::Link;
+use crate::clock::Clock;
+use crate::due_signal::{DueTimes, DueUpdate, Queue};
+use crate::error::Error;
+use crate::sql::Tx;
+use crate::sql::database::{Message, Shared, spawn, take_batch, write_queue};
+use crate::sql::operation::{Operation, RunEffect, TransactionFailure};
+
+/// Begins a transaction that writes, and waits for the lock for writing.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL statement_timeout = '30s'; \
+                     SET LOCAL idle_in_transaction_session_timeout = '5s'; \
+                     SELECT pg_advisory_xact_lock(1347966542, 1)";
+
+/// How long a batch of operations is run again after passing failures, before its callers get an error.
+const RETRY_TIME: Duration = Duration::from_secs(5);
+
+/// How long the thread tries to find out whether a batch was committed, before its callers get an error.
+const LOOKUP_TIME: Duration = Duration::from_secs(30);
+
+pub(super) struct Writer {
+    link: Link,
+    clock: Clock,
+    due_times: Arc<DueTimes>,
+    shared: Arc<Shared>,
+    /// The id of this process in the table `writers`.
+    id: Uuid,
+    /// The number of the last batch.
+    n_batches: u64,
+}
+
+/// The operations of one commit, and the due-time updates that are applied after the commit.
+struct Batch {
+    operations: Vec<Box<dyn Operation>>,
+    due_updates: Vec<(Queue, DueUpdate)>,
+}
+
+/// How far a batch came.
+enum Progress {
+    /// The batch was committed. The value says whether the batch has changed rows.
+    Committed(bool),
+    /// The answer to the commit got lost, so it is unknown whether the batch was committed.
+    Unknown(Failure),
+}
+
+impl Writer {
+    pub(super) fn new(link: Link, clock: Clock, due_times: Arc<DueTimes>, shared: Arc<Shared>) -> Self {
+        Self { link, clock, due_times, shared, id: Uuid::new_v4(), n_batches: 0 }
+    }
+
+    /// Starts the writing thread, and returns its queue. The thread ends when it receives a stop message, or
+    /// when all senders of the queue are dropped.
+    pub(super) fn start(self) -> Result<SyncSender<Message>, Error> {
+        let (queue, messages) = write_queue();
+        spawn("ledger-writer", move || drop(self.run(&messages)))?;
+        Ok(queue)
+    }
+
+    /// Runs operations until the thread must end. Returns the sender of the stop message, which is dropped
+    /// after the connection is closed.
+    fn run(mut self, messages: &Receiver<Message>) -> Option<oneshot::Sender<()>> {
+        loop {
+            let (operations, stop) = take_batch(messages.recv().ok()?, messages);
+            if !operations.is_empty() {
+                self.commit_batch(Batch { operations, due_updates: Vec::new() });
+            }
+            if stop.is_some() {
+                return stop;
+            }
+        }
+    }
+
+    fn commit_batch(&mut self, mut batch: Batch) {
+        let committed = self.run_until_committed(&mut batch);
+        if let Ok(has_changes) = committed {
+            self.shared.n_operations.fetch_add(batch.operations.len() as u64, Ordering::Relaxed);
+            self.shared.n_commits.fetch_add(u64::from(has_changes), Ordering::Relaxed);
+            for (queue, update) in batch.due_updates {
+                self.due_times.apply(queue, update);
+            }
+        }
+        let committed = committed.map(drop).map_err(TransactionFailure::from);
+        for operation in batch.operations {
+            operation.answer(committed.as_ref().copied());
+        }
+    }
+
+    /// Runs a batch, and runs it again after a passing failure. While the server is known to be away, a batch
+    /// is tried only once, so that its callers need not wait.
+    fn run_until_committed(&mut self, batch: &mut Batch) -> Result<bool, Failure> {
+        self.n_batches += 1;
+        let was_connected = self.link.is_connected() || self.n_batches == 1;
+        let deadline = Instant::now() + RETRY_TIME;
+        loop {
+            let failure = match self.run_batch(batch) {
+                Ok(Progress::Committed(has_changes)) => return Ok(has_changes),
+                Ok(Progress::Unknown(failure)) if self.was_committed()? => {
+                    drop(failure);
+                    return Ok(true);
+                }
+                Ok(Progress::Unknown(failure)) | Err(failure) => failure,
+            };
+            if !was_connected || !failure.is_passing() || Instant::now() >= deadline {
+                return Err(failure);
+            }
+            if matches!(failure, Failure::Away(_)) && !self.link.is_connected() {
+                self.link.pause();
+            }
+        }
+    }
+
+    fn run_batch(&mut self, batch: &mut Batch) -> Result<Progress, Failure> {
+        let (clock, id, n_batches) = (&self.clock, self.id, self.n_batches);
+        batch.due_updates.clear();
+        let mut commit_failure = None;
+        let done = self.link.transact(BEGIN, |transaction, server_ms| {
+            let now_ms = clock.at_server_time(server_ms);
+            run_operations(transaction, batch, now_ms)?;
+            if transaction.n_changes == 0 {
+                return transaction.run("ROLLBACK").map(|()| false);
+            }
+            let commit = format!(
+                "INSERT INTO writers (id, batch, at_ms) VALUES ('{id}', {n_batches}, {server_ms})
+                 ON CONFLICT (id) DO UPDATE SET batch = excluded.batch, at_ms = excluded.at_ms; COMMIT"
+            );
+            transaction.run(&commit).inspect_err(|failure| commit_failure = Some(failure.clone()))?;
+            Ok(true)
+        });
+        match (done, commit_failure) {
+            (Ok(has_changes), _) => Ok(Progress::Committed(has_changes)),
+            (Err(_), Some(failure @ Failure::Away(_))) => Ok(Progress::Unknown(failure)),
+            (Err(failure), _) => Err(failure),
+        }
+    }
+
+    /// Reads whether the last batch was committed. Fails if the server cannot be reached for a long time.
+    fn was_committed(&mut self) -> Result<bool, Failure> {
+        let sql = format!("SELECT batch FROM writers WHERE id = '{}'", self.id);
+        let deadline = Instant::now() + LOOKUP_TIME;
+        loop {
+            let found = self.link.transact(BEGIN, |transaction, _| {
+                let batch = transaction.value(&sql)?;
+                transaction.run("ROLLBACK")?;
+                Ok(batch.and_then(|batch| batch.parse::<u64>().ok()))
+            });
+            match found {
+                Ok(batch) => return Ok(batch == Some(self.n_batches)),
+                Err(failure) if !failure.is_passing() || Instant::now() >= deadline => return Err(failure),
+                Err(_) => self.link.pause(),
+            }
+        }
+    }
+}
+
+/// Runs the operations of a batch. An operation that fails undoes only its own writes.
+fn run_operations(transaction: &mut Transaction<'_>, batch: &mut Batch, now_ms: i64) -> Result<(), Failure> {
+    let mut savepoint = "SAVEPOINT operation";
+    for operation in &mut batch.operations {
+        transaction.run(savepoint)?;
+        savepoint = "RELEASE operation; SAVEPOINT operation";
+        let n_changes = transaction.n_changes;
+        let mut tx = Tx::new(transaction, now_ms, operation.limits());
+        let effect = operation.run(&mut tx);
+        let due_updates = tx.into_due_updates();
+        if let Some(failure) = transaction.failure.take() {
+            return Err(failure);
+        }
+        if effect == RunEffect::Commit {
+            batch.due_updates.extend(due_updates);
+        } else {
+            transaction.run("ROLLBACK TO operation")?;
+            transaction.n_changes = n_changes;
+        }
+    }
+    Ok(())
+}
