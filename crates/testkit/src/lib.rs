@@ -21,5 +21,6 @@ pub mod request;
 
 mod runtime;
 pub mod script;
+pub mod tcp_proxy;
 pub mod tls;
 pub mod wire_client;

@@ -12,6 +12,8 @@ mod group_commit;
 mod migrations;
 mod model;
 mod postgres;
+mod postgres_faults;
+mod postgres_nodes;
 mod power_cut;
 mod schedule;
 mod sqlite;

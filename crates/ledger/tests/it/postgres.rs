@@ -6,7 +6,7 @@ use pixaven_testkit::postgres::new_database;
 use crate::fixture::Fixture;
 
 /// Opens a new ledger on PostgreSQL, or returns `None` if this machine has no PostgreSQL.
-async fn fresh() -> Option<Fixture> {
+pub(crate) async fn fresh() -> Option<Fixture> {
     let url = tokio::task::spawn_blocking(new_database).await.unwrap()?;
     Some(Fixture::open(Store::Postgres { url }, ()).await)
 }

@@ -2,7 +2,7 @@
 
 use crate::fixture::{Fixture, sqlite};
 
-async fn fresh() -> Option<Fixture> {
+pub(crate) async fn fresh() -> Option<Fixture> {
     let directory = tempfile::tempdir().unwrap();
     Some(Fixture::open(sqlite(directory.path()), directory).await)
 }

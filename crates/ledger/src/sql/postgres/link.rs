@@ -60,7 +60,7 @@ impl Link {
 
     /// Waits before the next attempt.
     pub(super) fn pause(&self) {
-        self.runtime.block_on(tokio::time::sleep(RECONNECT_PAUSE));
+        self.runtime.block_on(async { tokio::time::sleep(RECONNECT_PAUSE).await });
     }
 
     fn connected(&mut self) -> Result<(&mut Connection, &Runtime), Failure> {

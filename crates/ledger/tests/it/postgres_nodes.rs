@@ -1,0 +1,159 @@
+//! Tests of several processes that share one ledger on PostgreSQL. Each process has a ledger of its own here.
+
+use std::collections::HashMap;
+
+use pixaven_ledger::{
+    AddWatermarkOutcome, Clock, Disposition, IdempotencyStatus, IdempotentRequest, Ledger, Watermark,
+    WatermarkQuota, WebhookStatus,
+};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::fixture::{
+    Fixture, LEASE_MS, START_MS, delivered, job_outcome, request, webhook, webhook_to,
+};
+
+const N_NODES: usize = 3;
+
+/// Opens a ledger, and the ledgers of two further processes.
+async fn nodes() -> Option<(Fixture, Vec<Ledger>)> {
+    let f = crate::postgres::fresh().await?;
+    let mut nodes = vec![f.ledger.clone()];
+    for _ in 1..N_NODES {
+        nodes.push(Ledger::open(f.store.clone(), f.clock.clone()).await.unwrap());
+    }
+    Some((f, nodes))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_that_work_at_the_same_time_send_each_webhook_once_and_keep_all_counts_right() {
+    const N_REQUESTS: usize = 150;
+    let Some((f, nodes)) = nodes().await else { return };
+    let mut workers = JoinSet::new();
+    for node in &nodes {
+        let (ledger, account) = (node.clone(), f.account);
+        workers.spawn(async move {
+            for n in 0..N_REQUESTS / N_NODES {
+                let authority = format!("receiver-{}.example:443", n % 4);
+                ledger.accept(request(account, webhook_to(&authority))).await.unwrap();
+            }
+        });
+        for _ in 0..2 {
+            let ledger = node.clone();
+            workers.spawn(async move {
+                let mut n_idle = 0;
+                while n_idle < 50 {
+                    let jobs = ledger.claim_jobs(4, LEASE_MS).await.unwrap();
+                    let webhooks = ledger.claim_webhooks(8, LEASE_MS).await.unwrap();
+                    n_idle = if jobs.is_empty() && webhooks.is_empty() { n_idle + 1 } else { 0 };
+                    for job in jobs {
+                        let outcome = job_outcome(job.value.id);
+                        ledger.finish_job(job, outcome).await.unwrap();
+                    }
+                    for lease in webhooks {
+                        ledger.record_attempt(&lease, delivered(), Disposition::Delivered).await.unwrap();
+                    }
+                }
+            });
+        }
+    }
+    workers.join_all().await;
+    // A worker may have stopped for lack of work before another process had accepted all of its requests.
+    for job in f.ledger.claim_jobs(1_000, LEASE_MS).await.unwrap() {
+        let outcome = job_outcome(job.value.id);
+        f.ledger.finish_job(job, outcome).await.unwrap();
+    }
+    loop {
+        let webhooks = nodes[1].claim_webhooks(100, LEASE_MS).await.unwrap();
+        if webhooks.is_empty() {
+            break;
+        }
+        for lease in webhooks {
+            nodes[1].record_attempt(&lease, delivered(), Disposition::Delivered).await.unwrap();
+        }
+    }
+    assert_eq!(f.counts().await, [0, 0, 0, N_REQUESTS as u64, 0]);
+    // Every destination has got its capacity back: as many webhooks as its limit allows can be claimed.
+    f.scheduled(webhook_to("receiver-1.example:443")).await;
+    assert_eq!(f.ledger.claim_webhooks(1, LEASE_MS).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn of_two_processes_that_begin_the_same_idempotent_request_only_one_may_process_it() {
+    let Some((f, nodes)) = nodes().await else { return };
+    for round in 0..20 {
+        let begin = |node: &Ledger| {
+            let (node, account) = (node.clone(), f.account);
+            let key = format!("key {round}");
+            async move {
+                let request = IdempotentRequest { account, key, sha256: [1; 32], id: Uuid::new_v4() };
+                node.begin_idempotent(&request).await.unwrap()
+            }
+        };
+        let (one, other) = tokio::join!(begin(&nodes[0]), begin(&nodes[1]));
+        let is_new = |status: &IdempotencyStatus| matches!(status, IdempotencyStatus::New);
+        assert!(is_new(&one) != is_new(&other), "{one:?} and {other:?}");
+    }
+}
+
+#[tokio::test]
+async fn processes_that_add_watermarks_at_the_same_time_do_not_exceed_the_quota_of_the_account() {
+    let Some((f, nodes)) = nodes().await else { return };
+    let mut callers = JoinSet::new();
+    for n in 0..30 {
+        let node = nodes[n % N_NODES].clone();
+        let new = Watermark {
+            id: format!("watermark{n}"),
+            account: f.account,
+            name: "logo.png".to_owned(),
+            format: "png".to_owned(),
+            width: 10,
+            height: 10,
+            bytes: 100,
+            sha1: String::new(),
+            created_ms: START_MS,
+        };
+        callers.spawn(async move {
+            node.add_watermark(new, WatermarkQuota { count: 7, bytes: 100_000 }).await.unwrap()
+        });
+    }
+    let outcomes = callers.join_all().await;
+    let n_added = outcomes.iter().filter(|outcome| matches!(outcome, AddWatermarkOutcome::Added)).count();
+    assert_eq!(n_added, 7);
+}
+
+#[tokio::test]
+async fn processes_that_claim_at_the_same_time_keep_the_limit_of_a_destination() {
+    let Some((f, nodes)) = nodes().await else { return };
+    for _ in 0..40 {
+        f.scheduled(webhook()).await;
+    }
+    let mut callers = JoinSet::new();
+    for n in 0..12 {
+        let node = nodes[n % N_NODES].clone();
+        callers.spawn(async move { node.claim_webhooks(10, LEASE_MS).await.unwrap() });
+    }
+    let claims = callers.join_all().await;
+    let mut n_claims = HashMap::new();
+    for lease in claims.iter().flatten() {
+        *n_claims.entry(lease.value.id).or_insert(0) += 1;
+    }
+    // The limit of a new destination is 8.
+    assert_eq!(n_claims.len(), 8);
+    assert!(n_claims.values().all(|n| *n == 1));
+    assert_eq!(f.status(claims.iter().flatten().next().unwrap().value.id).await, WebhookStatus::Dispatched);
+}
+
+#[tokio::test]
+async fn two_processes_that_open_an_empty_database_at_the_same_time_create_its_schema_once() {
+    let Some(url) = tokio::task::spawn_blocking(pixaven_testkit::postgres::new_database).await.unwrap() else {
+        return;
+    };
+    let open = || {
+        let store = pixaven_ledger::Store::Postgres { url: url.clone() };
+        Ledger::open(store, Clock::manual(START_MS))
+    };
+    let (one, other) = tokio::join!(open(), open());
+    one.unwrap().health().await.unwrap();
+    other.unwrap().health().await.unwrap();
+}
