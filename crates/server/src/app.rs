@@ -82,7 +82,7 @@ impl App {
     pub async fn build(config: &Config, dependencies: Dependencies) -> anyhow::Result<Self> {
         let tls = config.server.tls().map(|(cert, key)| listener::tls_config(cert, key)).transpose()?;
         let lock = data_directory::lock(&config.server.data_dir)?;
-        let ledger = open_ledger(&config.server.data_dir, dependencies.clock.clone()).await?;
+        let ledger = open_ledger(config, dependencies.clock.clone()).await?;
         let ledger = ledger.with_delivery_limits(config.webhooks.delivery_limits());
         let recovered = ledger.recover().await.context("the ledger could not be recovered")?;
         tracing::info!(n_jobs = recovered.n_jobs, n_webhooks = recovered.n_webhooks, "work taken up again");
@@ -190,13 +190,21 @@ impl Running {
     }
 }
 
-/// Opens the ledger of a data directory. Creates the directory if it does not exist.
-pub async fn open_ledger(data_dir: &Path, clock: Clock) -> anyhow::Result<Ledger> {
-    create_data_directory(data_dir)?;
-    let path = data_dir.join("pixaven.db");
+/// Opens the ledger that is configured. Creates the data directory if it does not exist.
+pub async fn open_ledger(config: &Config, clock: Clock) -> anyhow::Result<Ledger> {
+    create_data_directory(&config.server.data_dir)?;
+    if let Some(url) = &config.ledger.url {
+        return Ledger::open(Store::Postgres { url: url.clone() }, clock).await.context("ledger.url");
+    }
+    let path = ledger_file(config);
     Ledger::open(Store::Sqlite { path: path.clone() }, clock)
         .await
         .with_context(|| format!("the ledger {} could not be opened", path.display()))
+}
+
+/// Returns the path of the SQLite file that holds the ledger, unless `ledger.url` names another database.
+pub fn ledger_file(config: &Config) -> PathBuf {
+    config.server.data_dir.join("pixaven.db")
 }
 
 fn net(config: &Config, proxy: Option<Proxy>) -> anyhow::Result<Net> {
@@ -299,7 +307,7 @@ fn pipeline(
         // serve connections.
         threads: BlockingThreads::new(n_cores() / 2),
         keep_results_ms: i64::from(config.results.keep_hours) * HOUR_MS,
-        clock: dependencies.clock.clone(),
+        clock: ledger.clock().clone(),
     })
 }
 

@@ -142,7 +142,9 @@ async fn operations_succeed_while_connections_are_killed_again_and_again() {
 
 #[tokio::test]
 async fn a_stopped_server_gives_passing_errors_and_no_restart_of_the_ledger_is_needed() {
-    let Some(cluster) = tokio::task::spawn_blocking(|| new_cluster(Flush::Always)).await.unwrap() else { return };
+    let Some(cluster) = tokio::task::spawn_blocking(|| new_cluster(Flush::Always)).await.unwrap() else {
+        return;
+    };
     let url = cluster.create_database("pixaven");
     let f = Fixture::open(Store::Postgres { url }, ()).await;
     let before = f.accept(webhook()).await;

@@ -9,9 +9,7 @@ use pixaven_ledger::{
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::fixture::{
-    Fixture, LEASE_MS, START_MS, delivered, job_outcome, request, webhook, webhook_to,
-};
+use crate::fixture::{Fixture, LEASE_MS, START_MS, delivered, job_outcome, request, webhook, webhook_to};
 
 const N_NODES: usize = 3;
 
@@ -146,7 +144,8 @@ async fn processes_that_claim_at_the_same_time_keep_the_limit_of_a_destination()
 
 #[tokio::test]
 async fn two_processes_that_open_an_empty_database_at_the_same_time_create_its_schema_once() {
-    let Some(url) = tokio::task::spawn_blocking(pixaven_testkit::postgres::new_database).await.unwrap() else {
+    let Some(url) = tokio::task::spawn_blocking(pixaven_testkit::postgres::new_database).await.unwrap()
+    else {
         return;
     };
     let open = || {

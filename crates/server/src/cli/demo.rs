@@ -32,6 +32,7 @@ use self::server_process::ServerProcess;
 use self::terminal::Terminal;
 use super::keys::create_key;
 use crate::app::open_ledger;
+use crate::runtime::config::Config;
 
 /// The longest time that the demo may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -127,7 +128,9 @@ fn load_or_generate_photo(file: Option<&Path>) -> anyhow::Result<Bytes> {
 /// Creates an API key before the server starts, as `pixaven keys create` does, and reads the signing secret
 /// of the new account.
 async fn create_account(data_dir: &Path) -> anyhow::Result<(String, Secret)> {
-    let ledger = open_ledger(data_dir, Clock::System).await?;
+    let data_dir = data_dir.to_str().context("the temporary directory has no UTF-8 name")?;
+    let config = Config::with(&[("server.data_dir", data_dir)])?;
+    let ledger = open_ledger(&config, Clock::System).await?;
     let key = create_key(&ledger, "demo").await?;
     let account = ledger.account_by_key(key.sha256()).await?.context("the new key is unknown")?;
     ledger.close().await;

@@ -86,5 +86,5 @@ pub(super) async fn create_key(ledger: &Ledger, label: &str) -> anyhow::Result<A
 
 async fn open_configured_ledger(config: ConfigArgs) -> anyhow::Result<Ledger> {
     let config = config.load([])?;
-    open_ledger(&config.server.data_dir, Clock::System).await
+    open_ledger(&config, Clock::System).await
 }

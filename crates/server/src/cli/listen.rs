@@ -1,7 +1,6 @@
 //! `pixaven listen`: a webhook receiver for development. It prints each webhook, checks its signature and can
 //! forward it to an application. It is not part of a server; it takes the role of the receiver.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use url::Url;
 
 use super::ConfigArgs;
 use super::secrets::active_secrets;
-use crate::app::open_ledger;
+use crate::app::{ledger_file, open_ledger};
 use crate::delivery::signing::{SignedHeaders, SigningKey, VerifyError, verify};
 use crate::runtime::lifecycle::StopSignals;
 use pixaven_net::{AddressPolicy, Net, NetSettings};
@@ -79,14 +78,14 @@ pub(super) async fn run(args: ListenArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads the active signing secrets from the data directory of a server. If the directory has no ledger, the
-/// list is empty, and no ledger is created.
+/// Reads the active signing secrets from the ledger of a server. If there is no ledger, the list is empty, and
+/// no ledger is created.
 async fn stored_secrets(config: ConfigArgs) -> anyhow::Result<Vec<String>> {
-    let data_dir: PathBuf = config.load([])?.server.data_dir;
-    if !data_dir.join("pixaven.db").exists() {
+    let config = config.load([])?;
+    if config.ledger.url.is_none() && !ledger_file(&config).exists() {
         return Ok(Vec::new());
     }
-    let ledger = open_ledger(&data_dir, Clock::System).await?;
+    let ledger = open_ledger(&config, Clock::System).await?;
     let secrets = active_secrets(&ledger).await?;
     ledger.close().await;
     Ok(secrets)

@@ -56,7 +56,7 @@ pub(super) async fn run(args: SecretsArgs) -> anyhow::Result<()> {
 }
 
 async fn open_configured_ledger(config: ConfigArgs) -> anyhow::Result<Ledger> {
-    open_ledger(&config.load([])?.server.data_dir, Clock::System).await
+    open_ledger(&config.load([])?, Clock::System).await
 }
 
 /// Returns the active secrets of the account that owns the API keys, newest first. The list is empty if there

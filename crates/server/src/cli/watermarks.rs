@@ -120,7 +120,7 @@ async fn list(ledger: &Ledger, account: AccountId) -> anyhow::Result<()> {
 
 /// Opens the ledger and finds the account that owns the API keys.
 async fn open_account(config: &Config) -> anyhow::Result<(Ledger, AccountId)> {
-    let ledger = open_ledger(&config.server.data_dir, Clock::System).await?;
+    let ledger = open_ledger(config, Clock::System).await?;
     let key = ledger.keys().await?.into_iter().next();
     let key = key.context("there is no account before the first API key: see pixaven keys create")?;
     Ok((ledger, key.account))

@@ -121,7 +121,7 @@ pub(super) async fn run(args: WebhooksArgs) -> anyhow::Result<()> {
 impl AccountLedger {
     async fn open(config: ConfigArgs) -> anyhow::Result<Self> {
         let config = config.load([])?;
-        let ledger = open_ledger(&config.server.data_dir, Clock::System).await?;
+        let ledger = open_ledger(&config, Clock::System).await?;
         let ledger = ledger.with_delivery_limits(config.webhooks.delivery_limits());
         let key = ledger.keys().await?.into_iter().next();
         let key = key.ok_or_else(|| {

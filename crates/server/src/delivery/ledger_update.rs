@@ -40,7 +40,7 @@ impl LedgerUpdate {
                 }
                 Err(error) => error,
             };
-            let can_repeat = matches!(error, Error::Busy)
+            let can_repeat = error.is_passing()
                 && ledger.clock().now_ms() < lease.until_ms
                 && !return_leases.is_cancelled();
             if !can_repeat {

@@ -2,9 +2,9 @@
 //! environment and the command line. Each layer overrides single settings of the layers before it. This is
 //! the only module that reads the environment of the process.
 //!
-//! No setting holds a secret: API keys and webhook secrets are in the ledger, and settings only name the
-//! files with the TLS key and the proxy's password. Therefore [`Config::render`] can print all effective
-//! values.
+//! API keys and webhook secrets are in the ledger, and settings only name the files with the TLS key and the
+//! proxy's password. The only secret in a setting is the password in the URL of the database.
+//! [`Config::render`] prints all effective values without this password.
 
 mod layers;
 mod reference;
@@ -17,8 +17,8 @@ use serde::Deserialize;
 pub use layers::{Layer, variable_name};
 pub use reference::{AcceptedValues, Section, Setting, sections};
 pub use sections::{
-    Fetch, Images, Input, Jobs, Limits, Log, LogFormat, LogLevel, Network, Results, Server, Watermarks,
-    Webhooks,
+    Fetch, Images, Input, Jobs, Ledger, Limits, Log, LogFormat, LogLevel, Network, Results, Server,
+    Watermarks, Webhooks,
 };
 
 use layers::Layers;
@@ -33,6 +33,7 @@ const DEFAULT_FILE_NAME: &str = "pixaven.toml";
 #[expect(missing_docs, reason = "the fields are the sections; default.toml explains them")]
 pub struct Config {
     pub server: Server,
+    pub ledger: Ledger,
     pub limits: Limits,
     pub input: Input,
     pub fetch: Fetch,

@@ -211,10 +211,22 @@ impl fmt::Display for Layers {
             writeln!(f, "{blank_line}[{}]", section.name)?;
             for setting in &section.settings {
                 let (value, layer) = self.effective(section, setting);
+                let value = without_password(&value.to_string());
                 writeln!(f, "{} = {value} # {layer}", setting.key)?;
             }
         }
         Ok(())
+    }
+}
+
+/// Replaces the password of a URL by `***`.
+fn without_password(value: &str) -> String {
+    let Some((scheme, rest)) = value.split_once("://") else { return value.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let Some(at) = rest[..end].rfind('@') else { return value.to_owned() };
+    match rest[..at].split_once(':') {
+        Some((user, _)) => format!("{scheme}://{user}:***{}", &rest[at..]),
+        None => value.to_owned(),
     }
 }
 

@@ -2,6 +2,7 @@
 //! `default.toml` explain every field. The module `reference` checks the ranges of numbers. This module
 //! converts texts to addresses, paths and networks.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -48,6 +49,22 @@ impl Server {
     /// Returns the paths of the certificate and of the private key, if TLS is configured.
     pub fn tls(&self) -> Option<(&Path, &Path)> {
         self.tls_cert.as_deref().zip(self.tls_key.as_deref())
+    }
+}
+
+/// The settings of the section `[ledger]`.
+#[derive(Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    /// The URL of a PostgreSQL database, which may contain a password. `None` stands for an SQLite file.
+    #[serde(deserialize_with = "optional_text")]
+    pub url: Option<String>,
+}
+
+/// The URL is not printed, because it may contain a password.
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger").finish_non_exhaustive()
     }
 }
 
@@ -309,6 +326,12 @@ fn optional_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
 fn file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
     let text = String::deserialize(deserializer)?;
     Ok(if text.is_empty() { None } else { Some(text.into()) })
+}
+
+/// Converts an empty text to `None`.
+fn optional_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Ok(Some(text).filter(|text| !text.is_empty()))
 }
 
 /// Converts the text of a setting to the address of a proxy. An empty text becomes `None`.

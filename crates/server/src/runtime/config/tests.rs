@@ -234,3 +234,20 @@ fn every_setting_can_be_set_by_its_own_environment_variable() {
         }
     }
 }
+
+#[test]
+fn the_printed_configuration_shows_the_url_of_the_database_without_its_password() {
+    for (url, printed) in [
+        (
+            "postgres://pixaven:se@cret@db.example:5433/pixaven",
+            "postgres://pixaven:***@db.example:5433/pixaven",
+        ),
+        (
+            "postgres://pixaven@db.example/p?application_name=a:b@c",
+            "postgres://pixaven@db.example/p?application_name=a:b@c",
+        ),
+    ] {
+        let rendered = Config::with(&[("ledger.url", url)]).unwrap().render();
+        assert!(rendered.contains(&format!("url = \"{printed}\" # command line")), "{rendered}");
+    }
+}
