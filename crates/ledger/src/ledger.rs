@@ -20,6 +20,7 @@ use crate::due_signal::{DueSignal, DueTimes};
 use crate::error::Error;
 use crate::lease::RecoveryReport;
 use crate::sql::database::Database;
+use crate::sql::operation::CallGroup;
 use crate::sql::{self, Tx, postgres, sqlite};
 
 /// The place where the ledger is stored.
@@ -179,6 +180,16 @@ impl Ledger {
         operation: impl Fn(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         self.database.write(self.limits, operation).await
+    }
+
+    /// Runs a call of a function that serves all waiting calls together. Returns after the commit has been
+    /// flushed to disk.
+    async fn call<I: Send + 'static, T: Send + 'static>(
+        &self,
+        function: CallGroup<I, T>,
+        input: I,
+    ) -> Result<T, Error> {
+        self.database.call(self.limits, function, input).await
     }
 
     /// Runs an operation that only reads. The operation reads one snapshot of the database, in a transaction

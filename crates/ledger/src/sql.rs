@@ -20,7 +20,7 @@ pub(crate) mod history;
 pub(crate) mod idempotency;
 pub(crate) mod interventions;
 pub(crate) mod jobs;
-mod operation;
+pub(crate) mod operation;
 pub(crate) mod postgres;
 pub(crate) mod results;
 mod row;
@@ -54,6 +54,19 @@ pub(crate) trait Session {
         &mut self,
         statement: &'static Statement,
         params: &[SqlValue<'_>],
+        on_row: &mut dyn FnMut(&mut Row<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error>;
+
+    /// Runs a statement with `{rows}` that returns no rows. Returns the number of rows that the statement
+    /// changed.
+    fn execute_all(&mut self, statement: &'static Statement, rows: &[Params<'_>]) -> Result<u64, Error>;
+
+    /// Runs a statement with `{rows}`, and calls `on_row` for each row of the results. The order of the rows
+    /// is undefined.
+    fn query_all(
+        &mut self,
+        statement: &'static Statement,
+        rows: &[Params<'_>],
         on_row: &mut dyn FnMut(&mut Row<'_>) -> Result<(), Error>,
     ) -> Result<(), Error>;
 }
@@ -126,6 +139,39 @@ impl<'a> Tx<'a> {
         Ok(rows)
     }
 
+    /// Runs a statement with `{rows}` that returns no rows. Returns the number of rows that the statement
+    /// changed. Without rows of parameters, nothing is run.
+    fn execute_all(&mut self, statement: &'static Statement, rows: &[Params<'_>]) -> Result<u64, Error> {
+        if rows.is_empty() { Ok(0) } else { self.session.execute_all(statement, rows) }
+    }
+
+    /// Runs a statement with `{rows}` that must change one row for each row of parameters.
+    fn execute_each(&mut self, statement: &'static Statement, rows: &[Params<'_>]) -> Result<(), Error> {
+        match self.execute_all(statement, rows)? {
+            n_rows if n_rows == rows.len() as u64 => Ok(()),
+            n_rows => {
+                Err(Error::Corrupt(format!("{} touched {n_rows} rows of {}", statement.name, rows.len())))
+            }
+        }
+    }
+
+    /// Runs a statement with `{rows}`, and returns all rows of its results in an undefined order. Without rows
+    /// of parameters, nothing is run.
+    fn query_all<T: FromRow>(
+        &mut self,
+        statement: &'static Statement,
+        rows: &[Params<'_>],
+    ) -> Result<Vec<T>, Error> {
+        let mut results = Vec::new();
+        if !rows.is_empty() {
+            self.session.query_all(statement, rows, &mut |row| {
+                results.push(row.take()?);
+                Ok(())
+            })?;
+        }
+        Ok(results)
+    }
+
     /// Runs a query and returns the last row of its result, or `None` if the result is empty.
     fn query_optional<T: FromRow>(
         &mut self,
@@ -152,6 +198,16 @@ pub(crate) fn heartbeat(tx: &mut Tx<'_>) -> Result<(), Error> {
     let now_ms = tx.now_ms();
     tx.execute(&WRITE_HEARTBEAT, params![now_ms])?;
     Ok(())
+}
+
+/// Runs a function that serves many calls for a single call.
+#[cfg(test)]
+pub(crate) fn single<I, T>(
+    tx: &mut Tx<'_>,
+    function: operation::CallGroup<I, T>,
+    input: I,
+) -> Result<T, Error> {
+    function(tx, &[input])?.pop().expect("there is one answer for each call")
 }
 
 /// Returns all SQL statements of the ledger, so that the test of the query plans can check each statement.

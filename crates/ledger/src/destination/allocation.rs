@@ -6,7 +6,7 @@
 use super::DeliveryLimits;
 
 /// One of the two queues (lanes) in which the webhooks of a destination wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Lane {
     /// The lane of the webhooks without a completed attempt: either no attempt has started, or every attempt
     /// was interrupted.

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::model::account::{Account, AccountId, KeyInfo, NewKey, Secret, SecretInfo, Usage, UsageDelta};
 use crate::model::request::{ExpiredResult, StoredResult};
 use crate::sql;
+use crate::sql::results::AnsweredRequest;
 
 #[expect(clippy::missing_errors_doc, reason = "the module lists the errors that all methods share")]
 impl Ledger {
@@ -72,7 +73,7 @@ impl Ledger {
         usage: UsageDelta,
         result: Option<StoredResult>,
     ) -> Result<(), Error> {
-        self.write(move |tx| sql::results::record(tx, account, usage, result.as_ref())).await
+        self.call(sql::results::record, AnsweredRequest { account, usage, result }).await
     }
 
     /// Returns the result with this request id and file name, or `None` when no such result exists or the

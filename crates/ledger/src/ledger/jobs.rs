@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::lease::{Lease, ReleaseReason};
 use crate::model::request::{IdempotencyStatus, IdempotentRequest, Job, JobOutcome, NewRequest};
 use crate::sql;
+use crate::sql::jobs::FinishedJob;
 
 #[expect(clippy::missing_errors_doc, reason = "the module lists the errors that all methods share")]
 impl Ledger {
@@ -19,7 +20,7 @@ impl Ledger {
     ///
     /// Fails with [`Error::Exists`] when another request has the same id, and with [`Error::UnknownAccount`].
     pub async fn accept(&self, request: NewRequest) -> Result<(), Error> {
-        self.write(move |tx| sql::jobs::accept(tx, &request)).await
+        self.call(sql::jobs::accept, request).await
     }
 
     /// Takes leases that last `lease_ms` on up to `limit` due jobs, longest due first. A job whose earlier
@@ -42,7 +43,7 @@ impl Ledger {
     /// nothing and fails with [`Error::LostLease`].
     pub async fn finish_job(&self, lease: Lease<Job>, outcome: JobOutcome) -> Result<(), Error> {
         let id = lease.value.id;
-        self.write(move |tx| sql::jobs::finish(tx, &lease, &outcome)).await?;
+        self.call(sql::jobs::finish, FinishedJob { lease, outcome }).await?;
         self.completions.notify(id);
         Ok(())
     }

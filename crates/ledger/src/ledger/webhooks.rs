@@ -17,7 +17,7 @@ use crate::lease::Lease;
 use crate::model::account::AccountId;
 use crate::model::webhook::{Attempt, Disposition, DueWebhook, FailureReason, WebhookStatus};
 use crate::sql;
-use crate::sql::webhooks::RecordEffect;
+use crate::sql::webhooks::{RecordEffect, Report};
 
 #[expect(clippy::missing_errors_doc, reason = "the module lists the errors that all methods share")]
 impl Ledger {
@@ -63,8 +63,8 @@ impl Ledger {
         attempt: Attempt,
         disposition: Disposition,
     ) -> Result<Option<BreakerChange>, Error> {
-        let key = lease.key();
-        match self.write(move |tx| sql::webhooks::record(tx, &key, &attempt, disposition)).await? {
+        let report = Report { lease: lease.key(), attempt, disposition };
+        match self.call(sql::webhooks::record, report).await? {
             RecordEffect::Applied(change) => Ok(change),
             RecordEffect::HistoryOnly => Err(Error::LostLease),
         }

@@ -9,7 +9,8 @@ use crate::model::account::UsageDelta;
 use crate::model::request::{InputRef, JobOutcome, NewRequest, NewWebhook};
 use crate::model::webhook::{Disposition, WebhookStatus};
 use crate::sql;
-use crate::sql::webhooks::RecordEffect;
+use crate::sql::jobs::FinishedJob;
+use crate::sql::webhooks::{RecordEffect, Report};
 
 impl World {
     pub(super) fn random_event(&mut self) {
@@ -69,9 +70,9 @@ impl World {
             redacted_spec: None,
         };
         self.write(|tx| {
-            sql::jobs::accept(tx, &new)?;
-            let job = sql::jobs::claim(tx, 1, 1_000)?.remove(0);
-            sql::jobs::finish(tx, &job, &outcome)
+            sql::single(tx, sql::jobs::accept, new)?;
+            let lease = sql::jobs::claim(tx, 1, 1_000)?.remove(0);
+            sql::single(tx, sql::jobs::finish, FinishedJob { lease, outcome })
         })
         .expect("the id is new");
         let due_ms = now_ms + delay_ms;
@@ -95,8 +96,9 @@ impl World {
         self.last_claim_ms = i64::MAX;
         for running in lost {
             self.expect_due(running.lease.value.id, now_ms);
-            let (key, attempt) = (running.lease.key(), running.attempt);
-            let recorded = self.write(|tx| sql::webhooks::record(tx, &key, &attempt, Disposition::Delivered));
+            let (lease, attempt) = (running.lease.key(), running.attempt);
+            let report = Report { lease, attempt, disposition: Disposition::Delivered };
+            let recorded = self.write(|tx| sql::single(tx, sql::webhooks::record, report));
             let effect = recorded.expect("a late report can be recorded");
             assert_eq!(effect, RecordEffect::HistoryOnly, "the recovery ended the lease");
             self.tally.n_late_reports += 1;

@@ -18,7 +18,7 @@ use crate::model::account::NewKey;
 use crate::model::webhook::{Attempt, Disposition, DueWebhook, FailureReason, Outcome};
 use crate::schedule::Schedule;
 use crate::sql::sqlite::memory;
-use crate::sql::webhooks::RecordEffect;
+use crate::sql::webhooks::{RecordEffect, Report};
 use crate::sql::{self, Tx};
 
 const START_MS: i64 = 1_700_000_000_000;
@@ -273,9 +273,9 @@ impl World {
             (.., Some(due_ms)) if due_ms >= self.expected[&id].ends_ms => failed(FailureReason::Expired),
             (.., Some(due_ms)) => Disposition::Retry { due_ms },
         };
-        let key = lease.key();
+        let report = Report { lease: lease.key(), attempt, disposition };
         let effect = self
-            .write(|tx| sql::webhooks::record(tx, &key, &attempt, disposition))
+            .write(|tx| sql::single(tx, sql::webhooks::record, report))
             .expect("an attempt can be recorded");
         match (effect, disposition) {
             (RecordEffect::HistoryOnly, _) => self.tally.n_late_reports += 1,

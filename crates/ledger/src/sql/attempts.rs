@@ -17,15 +17,18 @@ columns! { RecordedAttempt as recorded_attempt_columns, read { number, attempt: 
 columns! { AttemptKey as key_columns, write { seq, number, fence } }
 
 statements! {
-    OPEN = concat!(
-        "INSERT INTO attempts (", key_columns!(), ", started_ms) VALUES (", key_columns!(values), ", ?)"
+    OPEN[concat!(key_columns!(), ", started_ms")] = concat!(
+        "INSERT INTO attempts (", key_columns!(), ", started_ms)
+         SELECT ", key_columns!(of_rows), ", v.started_ms FROM {rows}"
     );
-    CLOSE = concat!(
-        "UPDATE attempts SET ", attempt_columns!(set), " WHERE seq = ? AND number = ? AND fence = ?"
+    CLOSE[concat!(attempt_columns!(), ", of_seq, of_number, of_fence")] = concat!(
+        "UPDATE attempts SET ", attempt_columns!(set_of_rows), " FROM {rows}
+         WHERE seq = v.of_seq AND number = v.of_number AND fence = v.of_fence"
     );
     /// The duration of an interrupted attempt is unknown, so 0 is stored.
-    INTERRUPT = "UPDATE attempts SET outcome = ?4, duration_ms = 0
-                 WHERE seq = ?1 AND number = ?2 AND fence = ?3";
+    INTERRUPT["of_seq, of_number, of_fence, new_outcome"] =
+        "UPDATE attempts SET outcome = v.new_outcome, duration_ms = 0 FROM {rows}
+         WHERE seq = v.of_seq AND number = v.of_number AND fence = v.of_fence";
     DELETE = "DELETE FROM attempts WHERE seq = ?1 AND number = ?2 AND fence = ?3";
     ENDED = concat!(
         "SELECT ", recorded_attempt_columns!(), " FROM attempts
@@ -48,25 +51,30 @@ impl From<&LeaseKey> for AttemptKey {
     }
 }
 
-/// Inserts the row of an attempt that starts now.
-pub(super) fn open(tx: &mut Tx<'_>, key: AttemptKey) -> Result<(), Error> {
+/// Inserts the rows of attempts that start now.
+pub(super) fn open(tx: &mut Tx<'_>, keys: &[AttemptKey]) -> Result<(), Error> {
     let now_ms = tx.now_ms();
-    tx.execute(&OPEN, Params::of(&key).and(&now_ms).as_slice())?;
-    Ok(())
+    let rows: Vec<_> = keys.iter().map(|key| Params::of(key).and(&now_ms)).collect();
+    tx.execute_each(&OPEN, &rows)
 }
 
-/// Stores how an attempt ended. The fencing token of the attempt's lease identifies the row. A report that
+/// Stores how attempts ended. The fencing token of the attempt's lease identifies the row. A report that
 /// arrives after the end of the lease therefore replaces the outcome `interrupted` in the row of the reported
 /// attempt, not in the row of a later attempt.
-pub(super) fn close(tx: &mut Tx<'_>, lease: &LeaseKey, attempt: &Attempt) -> Result<(), Error> {
-    let key = AttemptKey::from(lease);
-    tx.execute(&CLOSE, Params::of(attempt).and(&key).as_slice())?;
+pub(super) fn close<'a>(
+    tx: &mut Tx<'_>,
+    ended: impl Iterator<Item = (&'a LeaseKey, &'a Attempt)>,
+) -> Result<(), Error> {
+    let ended: Vec<_> = ended.map(|(lease, attempt)| (AttemptKey::from(lease), attempt)).collect();
+    let rows: Vec<_> = ended.iter().map(|(key, attempt)| Params::of(*attempt).and(key)).collect();
+    tx.execute_all(&CLOSE, &rows)?;
     Ok(())
 }
 
-/// Stores the outcome `interrupted` for an attempt whose lease ended before the attempt was reported.
-pub(super) fn interrupt(tx: &mut Tx<'_>, key: AttemptKey) -> Result<(), Error> {
-    tx.execute(&INTERRUPT, params![key.seq, key.number, key.fence, Outcome::Interrupted])?;
+/// Stores the outcome `interrupted` for attempts whose leases ended before the attempts were reported.
+pub(super) fn interrupt(tx: &mut Tx<'_>, keys: &[AttemptKey]) -> Result<(), Error> {
+    let rows: Vec<_> = keys.iter().map(|key| Params::of(key).and(&Outcome::Interrupted)).collect();
+    tx.execute_all(&INTERRUPT, &rows)?;
     Ok(())
 }
 

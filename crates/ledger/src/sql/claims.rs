@@ -1,12 +1,13 @@
 //! Claims due webhooks: chooses the webhooks, takes leases on them, and ends leases that have run out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use super::attempts::{self, AttemptKey};
-use super::counters::Delta;
-use super::destinations::{self, Destination, ReadyList};
-use super::webhooks::{apply_transition, write_status};
-use super::{Tx, bulk, columns, expiry, params, statements, waiting};
+use super::counters::{Delta, Deltas};
+use super::destinations::{self, Destinations, ReadyList};
+use super::waiting::WaitingInLanes;
+use super::webhooks::write_statuses;
+use super::{Params, Tx, bulk, columns, expiry, params, statements, waiting};
 use crate::destination::{Candidate, Lane, Load, SendCapacity, allocate};
 use crate::due_signal::{DueUpdate, Queue};
 use crate::error::Error;
@@ -16,7 +17,7 @@ use crate::model::webhook::{DueReason, DueWebhook};
 use crate::state::{Dispatched, Scheduled};
 
 columns! {
-    LeasedRow as leased_columns, read { due_ms, fence, attempt, n_counted_attempts, lane, expires_ms }
+    LeasedRow as leased_columns, read { seq, due_ms, fence, attempt, n_counted_attempts, lane, expires_ms }
 }
 columns! {
     DueWebhook as due_webhook_columns, read {
@@ -29,13 +30,13 @@ columns! {
 columns! { ReapedRow as reaped_columns, read { seq, account, destination, lane, attempt, fence } }
 
 statements! {
-    LEASE = concat!(
-        "UPDATE webhook_queue SET fence = fence + 1, attempt = attempt + 1, lease_until_ms = ?2 WHERE seq = ?1
-         RETURNING ", leased_columns!()
+    LEASE["of_seq, until_ms"] = concat!(
+        "UPDATE webhook_queue SET fence = fence + 1, attempt = attempt + 1, lease_until_ms = v.until_ms
+         FROM {rows} WHERE seq = v.of_seq RETURNING ", leased_columns!()
     );
-    DUE_WEBHOOK = concat!(
-        "SELECT ", due_webhook_columns!(), " FROM requests r JOIN payloads p ON p.seq = r.seq
-         WHERE r.seq = ?1"
+    DUE_WEBHOOK["of_seq"] = concat!(
+        "SELECT r.seq, ", due_webhook_columns!(), "
+         FROM {rows}, requests r JOIN payloads p ON p.seq = r.seq WHERE r.seq = v.of_seq"
     );
     REAP = concat!(
         "UPDATE webhook_queue SET lease_until_ms = NULL, due_ms = ?2, due_reason = ?3, is_last_chance = 0
@@ -52,18 +53,25 @@ statements! {
 /// capacity of each destination and of each IP address.
 #[derive(Default)]
 struct ClaimPlan {
-    destinations: Vec<Destination>,
+    destinations: Destinations,
     /// The number of leased webhooks and the limits of each destination, in the order of `destinations`.
     loads: Vec<Load>,
-    /// The position of each destination in `destinations`, by its sequence number.
-    destination_index: HashMap<i64, usize>,
     /// The number of leased webhooks at each IP address of a destination.
     n_at_address: Vec<u32>,
     /// The position of each IP address in `n_at_address`.
     address_index: HashMap<String, usize>,
+    /// The lists of destinations that may get a webhook.
     candidates: Vec<Candidate>,
-    /// For each candidate, the sequence numbers and lanes of the webhooks that the candidate may get.
-    waiting: Vec<Vec<(i64, Lane)>>,
+    /// For each candidate, the sequence number of its destination, and the sequence numbers and lanes of the
+    /// webhooks that it may get.
+    waiting: Vec<(i64, Vec<(i64, Lane)>)>,
+}
+
+/// A destination in one of the lists of ready destinations.
+struct ReadyEntry {
+    ready_ms: i64,
+    destination: i64,
+    list: ReadyList,
 }
 
 /// The effect of a claim.
@@ -83,37 +91,17 @@ pub(crate) fn claim(tx: &mut Tx<'_>, capacity: SendCapacity, lease_ms: i64) -> R
     let mut plan = ClaimPlan::new(tx, capacity)?;
     let ClaimPlan { loads, n_at_address, candidates, .. } = &mut plan;
     let shares = allocate(capacity, &limits, loads, n_at_address, candidates);
-    let mut leases = Vec::new();
-    let until_ms = now_ms.saturating_add(lease_ms);
-    let mut deltas = BTreeMap::<AccountId, Delta>::new();
-    let mut left = capacity;
+    let (mut left, mut chosen) = (capacity, Vec::new());
     for (index, n) in shares.into_iter().enumerate() {
-        let candidate = plan.candidates[index];
-        let mut lanes = Vec::new();
-        for (seq, lane) in plan.waiting[index].iter().take(n as usize) {
-            let (due_ms, lease) = lease_webhook(tx, *seq, until_ms)?;
-            let dispatched = Scheduled.dispatched(now_ms);
-            let delta = deltas.entry(lease.value.account).or_default();
-            *delta = delta.with_transition(&dispatched);
-            write_status(tx, lease.seq, dispatched)?;
-            leases.push((due_ms, lease));
-            if !lanes.contains(lane) {
-                lanes.push(*lane);
-            }
-        }
+        chosen.push(n);
         left.n_total -= n;
-        if candidate.lane == Lane::Retry {
+        if plan.candidates[index].lane == Lane::Retry {
             left.n_retries -= n;
         }
-        plan.destinations[candidate.destination].claimed(tx, n, &lanes)?;
     }
-    plan.save(tx)?;
-    for (account, delta) in deltas {
-        delta.apply(tx, account)?;
-    }
+    let leases = plan.lease(tx, &chosen, now_ms.saturating_add(lease_ms))?;
     let is_held_back = update_due_time(tx, left)?;
-    leases.sort_by_key(|(due_ms, lease)| (*due_ms, lease.seq));
-    Ok(Claimed { leases: leases.into_iter().map(|(_, lease)| lease).collect(), is_held_back })
+    Ok(Claimed { leases, is_held_back })
 }
 
 /// Ends each lease on a webhook that ends at `until_ms` or earlier: returns the webhook to the queue, and
@@ -122,16 +110,24 @@ pub(crate) fn claim(tx: &mut Tx<'_>, capacity: SendCapacity, lease_ms: i64) -> R
 pub(crate) fn reap(tx: &mut Tx<'_>, until_ms: i64) -> Result<u64, Error> {
     let now_ms = tx.now_ms();
     let reaped: Vec<ReapedRow> = tx.query(&REAP, params![until_ms, now_ms, DueReason::Interrupted])?;
-    let n_reaped = reaped.len() as u64;
-    for row in reaped {
-        attempts::interrupt(tx, AttemptKey { seq: row.seq, number: row.attempt, fence: row.fence })?;
-        apply_transition(tx, row.seq, row.account, Dispatched.returned(now_ms))?;
-        let mut destination = Destination::load(tx, row.destination)?;
-        destination.state.end_lease();
-        destination.webhook_added(row.lane, now_ms);
-        destination.save_and_wake_waiting(tx)?;
+    if reaped.is_empty() {
+        return Ok(0);
     }
-    Ok(n_reaped)
+    let key = |row: &ReapedRow| AttemptKey { seq: row.seq, number: row.attempt, fence: row.fence };
+    attempts::interrupt(tx, &reaped.iter().map(key).collect::<Vec<_>>())?;
+    let mut destinations = Destinations::load(tx, reaped.iter().map(|row| row.destination))?;
+    let (mut deltas, mut transitions) = (Deltas::default(), Vec::new());
+    for row in &reaped {
+        let returned = Dispatched.returned(now_ms);
+        deltas.add(row.account, Delta::default().with_transition(&returned));
+        transitions.push((row.seq, returned));
+        destinations.get_mut(row.destination)?.lease_ended(row.lane, Some(now_ms));
+    }
+    deltas.apply(tx)?;
+    write_statuses(tx, &transitions)?;
+    let ended: Vec<_> = reaped.iter().map(|row| row.destination).collect();
+    destinations.save_and_wake_waiting(tx, &ended)?;
+    Ok(reaped.len() as u64)
 }
 
 impl ClaimPlan {
@@ -148,41 +144,83 @@ impl ClaimPlan {
         for (list, n_free) in lists {
             let threshold = tx.limits().threshold(n_free);
             let ready = destinations::ready(tx, list, threshold, n_free)?;
-            entries.extend(ready.into_iter().map(|(ready_ms, seq)| (ready_ms, seq, list)));
+            let entry = |(ready_ms, destination)| ReadyEntry { ready_ms, destination, list };
+            entries.extend(ready.into_iter().map(entry));
         }
-        entries.sort_by_key(|(ready_ms, _, _)| *ready_ms);
-        let mut plan = Self::default();
-        for (_, seq, list) in entries {
-            plan.add_candidate(tx, seq, list, capacity)?;
+        entries.sort_by_key(|entry| entry.ready_ms);
+        let mut plan = Self::load(tx, &entries)?;
+        let mut in_lanes = plan.waiting_in_lanes(tx, &entries, capacity)?;
+        for entry in &entries {
+            plan.add_candidate(tx, entry, &mut in_lanes, capacity)?;
         }
         Ok(plan)
+    }
+
+    /// Loads the destinations of the entries, with the number of leased webhooks at their IP addresses.
+    fn load(tx: &mut Tx<'_>, entries: &[ReadyEntry]) -> Result<Self, Error> {
+        let limits = tx.limits();
+        let mut plan = Self {
+            destinations: Destinations::load(tx, entries.iter().map(|entry| entry.destination))?,
+            ..Self::default()
+        };
+        let addresses = plan.destinations.iter().filter_map(|loaded| loaded.state.address.as_ref());
+        let mut n_leased = destinations::n_leased_at(tx, addresses)?;
+        for loaded in plan.destinations.iter() {
+            let state = &loaded.state;
+            let (n_free, address_limit) = (state.n_free(&limits), state.address_limit(&limits));
+            plan.loads.push(Load { n_leased: state.n_leased, n_free, address_limit });
+            if let Some(address) = &state.address
+                && !plan.address_index.contains_key(address)
+            {
+                plan.address_index.insert(address.clone(), plan.n_at_address.len());
+                plan.n_at_address.push(n_leased.remove(address).unwrap_or_default());
+            }
+        }
+        Ok(plan)
+    }
+
+    /// Reads the webhooks that the claim may take from the lanes of the destinations whose circuit breakers
+    /// are closed.
+    fn waiting_in_lanes(
+        &self,
+        tx: &mut Tx<'_>,
+        entries: &[ReadyEntry],
+        capacity: SendCapacity,
+    ) -> Result<WaitingInLanes, Error> {
+        let mut lanes = Vec::new();
+        for entry in entries {
+            let position = self.destinations.position(entry.destination)?;
+            if let ReadyList::Lane(lane) = entry.list
+                && !self.destinations.at(position).state.breaker.is_open()
+            {
+                lanes.push((entry.destination, lane, self.loads[position].n_free.min(capacity.n_total)));
+            }
+        }
+        waiting::in_lanes(tx, &lanes)
     }
 
     fn add_candidate(
         &mut self,
         tx: &mut Tx<'_>,
-        seq: i64,
-        list: ReadyList,
+        entry: &ReadyEntry,
+        in_lanes: &mut WaitingInLanes,
         capacity: SendCapacity,
     ) -> Result<(), Error> {
-        let is_known = self.destination_index.contains_key(&seq);
-        let destination = self.add_destination(tx, seq)?;
-        let address = match self.destinations[destination].state.address.clone() {
-            Some(address) => Some(self.add_address(tx, address)?),
-            None => None,
-        };
-        let max_waiting = self.loads[destination].n_free.min(capacity.n_total);
-        let is_open = self.destinations[destination].state.breaker.is_open();
-        let has_retry_capacity = capacity.n_retries > 0;
+        let (seq, list) = (entry.destination, entry.list);
+        let position = self.destinations.position(seq)?;
+        let destination = self.destinations.at(position);
+        let max_waiting = self.loads[position].n_free.min(capacity.n_total);
+        let is_open = destination.state.breaker.is_open();
+        let has_candidate = self.waiting.iter().any(|(other, _)| *other == seq);
         let waiting: Vec<_> = match list {
             // An open circuit breaker lets only one webhook through, whichever list the destination is in.
-            _ if is_open && is_known => return Ok(()),
-            _ if is_open => {
-                let probe = waiting::probe(tx, &self.destinations[destination], has_retry_capacity)?;
-                probe.into_iter().collect()
-            }
+            _ if is_open && has_candidate => return Ok(()),
+            _ if is_open => waiting::probe(tx, destination, capacity.n_retries > 0)?.into_iter().collect(),
             ReadyList::Urgent => waiting::last_chances(tx, seq, max_waiting)?,
-            ReadyList::Lane(lane) => waiting::in_lane(tx, seq, lane, max_waiting)?,
+            ReadyList::Lane(lane) => {
+                let waiting = in_lanes.remove(&(seq, lane)).unwrap_or_default();
+                waiting.into_iter().map(|webhook| (webhook, lane)).collect()
+            }
         };
         let lane = match (list, &waiting[..]) {
             (_, [(_, lane)]) if is_open => *lane,
@@ -190,64 +228,90 @@ impl ClaimPlan {
             (ReadyList::Urgent, _) => Lane::First,
         };
         let n_waiting = u32::try_from(waiting.len()).unwrap_or(u32::MAX);
-        self.candidates.push(Candidate { destination, address, lane, n_waiting });
-        self.waiting.push(waiting);
+        let address = destination.state.address.as_ref();
+        let address = address.and_then(|address| self.address_index.get(address).copied());
+        self.candidates.push(Candidate { destination: position, address, lane, n_waiting });
+        self.waiting.push((seq, waiting));
         Ok(())
     }
 
-    fn add_destination(&mut self, tx: &mut Tx<'_>, seq: i64) -> Result<usize, Error> {
-        if let Some(index) = self.destination_index.get(&seq) {
-            return Ok(*index);
+    /// Takes leases on the first `chosen[i]` webhooks of each candidate `i`, and writes the changed
+    /// destinations to the database. Returns the leases in the order of their due times.
+    fn lease(
+        mut self,
+        tx: &mut Tx<'_>,
+        chosen: &[u32],
+        until_ms: i64,
+    ) -> Result<Vec<Lease<DueWebhook>>, Error> {
+        let now_ms = tx.now_ms();
+        let (mut seqs, mut visited, mut lanes) = (Vec::new(), Vec::new(), BTreeSet::new());
+        for ((destination, waiting), n) in self.waiting.iter().zip(chosen) {
+            let taken = waiting.iter().take(*n as usize);
+            seqs.extend(taken.clone().map(|(seq, _)| *seq));
+            lanes.extend(taken.map(|(_, lane)| (*destination, *lane)));
+            visited.push((*destination, *n));
         }
-        let (loaded, limits) = (Destination::load(tx, seq)?, tx.limits());
-        let state = &loaded.state;
-        let (n_free, address_limit) = (state.n_free(&limits), state.address_limit(&limits));
-        self.loads.push(Load { n_leased: state.n_leased, n_free, address_limit });
-        self.destinations.push(loaded);
-        self.destination_index.insert(seq, self.destinations.len() - 1);
-        Ok(self.destinations.len() - 1)
+        let leases = lease_webhooks(tx, &seqs, until_ms)?;
+        let (mut deltas, mut transitions) = (Deltas::default(), Vec::new());
+        for lease in &leases {
+            let dispatched = Scheduled.dispatched(now_ms);
+            deltas.add(lease.value.account, Delta::default().with_transition(&dispatched));
+            transitions.push((lease.seq, dispatched));
+        }
+        write_statuses(tx, &transitions)?;
+        deltas.apply(tx)?;
+        let limits = tx.limits();
+        for (destination, n) in visited.into_iter().filter(|(_, n)| *n > 0) {
+            self.destinations.get_mut(destination)?.state.record_claim(n, now_ms, &limits);
+        }
+        self.destinations.refresh_earliest_due(tx, &lanes.into_iter().collect::<Vec<_>>())?;
+        self.save(tx)?;
+        Ok(leases)
     }
 
-    fn add_address(&mut self, tx: &mut Tx<'_>, address: String) -> Result<usize, Error> {
-        if let Some(index) = self.address_index.get(&address) {
-            return Ok(*index);
-        }
-        self.n_at_address.push(destinations::n_leased_at(tx, &address)?);
-        self.address_index.insert(address, self.n_at_address.len() - 1);
-        Ok(self.n_at_address.len() - 1)
-    }
-
-    /// Writes the changed destinations to the database. A destination whose IP address has no free capacity
+    /// Writes the visited destinations to the database. A destination whose IP address has no free capacity
     /// does not become ready until another webhook to this address ends.
     fn save(mut self, tx: &mut Tx<'_>) -> Result<(), Error> {
         for (destination, load) in self.destinations.iter_mut().zip(&self.loads) {
+            if destination.due.last_chance_due_ms.is_some() || destination.due.other_path_due_ms.is_some() {
+                destination.refresh_urgent(tx)?;
+            }
             let address = destination.state.address.as_ref();
             let index = address.and_then(|address| self.address_index.get(address));
             destination.state.address_is_full =
                 index.is_some_and(|index| self.n_at_address[*index] >= load.address_limit);
-            destination.save(tx)?;
         }
-        Ok(())
+        self.destinations.save(tx)
     }
 }
 
-/// Takes a lease on a webhook, opens its attempt, and reads the content to send. Returns the due time and the
-/// lease.
-fn lease_webhook(tx: &mut Tx<'_>, seq: i64, until_ms: i64) -> Result<(i64, Lease<DueWebhook>), Error> {
-    let row: LeasedRow = tx.query_one(&LEASE, params![seq, until_ms])?;
-    let LeasedRow { due_ms, fence, attempt, .. } = row;
-    attempts::open(tx, AttemptKey { seq, number: attempt, fence })?;
-    let value = DueWebhook {
-        expires_at_ms: row.expires_ms,
-        n_counted_attempts: row.n_counted_attempts,
-        is_retry: row.lane == Lane::Retry,
-        ..tx.query_one(&DUE_WEBHOOK, params![seq])?
-    };
-    Ok((due_ms, Lease { value, fence, until_ms, attempt, seq }))
+/// Takes leases on webhooks, opens their attempts, and reads the contents to send. Returns the leases in the
+/// order of their due times.
+fn lease_webhooks(tx: &mut Tx<'_>, seqs: &[i64], until_ms: i64) -> Result<Vec<Lease<DueWebhook>>, Error> {
+    let rows: Vec<_> = seqs.iter().map(|seq| Params::of(seq).and(&until_ms)).collect();
+    let mut leased: Vec<LeasedRow> = tx.query_all(&LEASE, &rows)?;
+    leased.sort_unstable_by_key(|row| (row.due_ms, row.seq));
+    let key = |row: &LeasedRow| AttemptKey { seq: row.seq, number: row.attempt, fence: row.fence };
+    attempts::open(tx, &leased.iter().map(key).collect::<Vec<_>>())?;
+    let rows: Vec<_> = leased.iter().map(|row| Params::of(&row.seq)).collect();
+    let mut webhooks: HashMap<i64, DueWebhook> = tx.query_all(&DUE_WEBHOOK, &rows)?.into_iter().collect();
+    let mut leases = Vec::with_capacity(leased.len());
+    for LeasedRow { seq, fence, attempt, n_counted_attempts, lane, expires_ms, .. } in leased {
+        let webhook = webhooks.remove(&seq);
+        let value = DueWebhook {
+            expires_at_ms: expires_ms,
+            n_counted_attempts,
+            is_retry: lane == Lane::Retry,
+            ..webhook.ok_or_else(|| Error::Corrupt(format!("webhook {seq} has no payload")))?
+        };
+        leases.push(Lease { value, fence, until_ms, attempt, seq });
+    }
+    Ok(leases)
 }
 
 /// The queue row of a webhook that was just leased.
 struct LeasedRow {
+    seq: i64,
     due_ms: i64,
     fence: i64,
     attempt: u32,

@@ -1,7 +1,7 @@
 //! Generates the code for the columns of a row. One `columns!` declaration per row type generates the column
 //! list for the SQL statements, and the code that reads and writes a row in the order of this list.
 
-use super::sql_value::{SqlValue, ToColumn};
+use super::sql_value::{SqlType, SqlValue, ToColumn};
 
 /// The largest number of parameters that a [`Params`] value can hold.
 const MAX_PARAMS: usize = 32;
@@ -21,7 +21,7 @@ pub(crate) struct Params<'a> {
 impl<'a> Params<'a> {
     /// Creates the parameters for the columns of one row.
     pub(crate) fn of(row: &'a (impl ToColumns + ?Sized)) -> Self {
-        Self { values: [SqlValue::Null; MAX_PARAMS], len: 0 }.and(row)
+        Self { values: [SqlValue::Null(SqlType::Int); MAX_PARAMS], len: 0 }.and(row)
     }
 
     /// Appends the parameters of another value or row.
@@ -60,6 +60,8 @@ impl<T: ToColumn + ?Sized> ToColumns for T {
 /// * `watermark_columns!(insert)`: `(id, account, created_ms) VALUES (?, ?, ?)`
 /// * `watermark_columns!(set)`: `id = ?, account = ?, created_ms = ?`
 /// * `watermark_columns!(add)`: `id = id + ?, …`
+/// * `watermark_columns!(of_rows)`: `v.id, v.account, v.created_ms`, for statements with `{rows}`
+/// * `watermark_columns!(set_of_rows)`: `id = v.id, account = v.account, created_ms = v.created_ms`
 ///
 /// Each field is read from the column of the same name, from another SQL expression (`id = "r.id"`), or from
 /// the columns of another column list (`timings: timings_columns`). A field after a semicolon is not read
@@ -97,6 +99,8 @@ macro_rules! columns {
             };
             (set) => { $crate::sql::columns::columns!(@join set $body) };
             (add) => { $crate::sql::columns::columns!(@join add $body) };
+            (of_rows) => { $crate::sql::columns::columns!(@join of_rows $body) };
+            (set_of_rows) => { $crate::sql::columns::columns!(@join set_of_rows $body) };
         }
     };
     (@read $row:ty [
@@ -134,6 +138,12 @@ macro_rules! columns {
     (@set $field:ident) => { concat!(stringify!($field), " = ?") };
     (@set $field:ident = $name:literal) => { concat!($name, " = ?") };
     (@set $field:ident: $group:ident) => { $group!(set) };
+    (@of_rows $field:ident) => { concat!("v.", stringify!($field)) };
+    (@of_rows $field:ident = $name:literal) => { concat!("v.", $name) };
+    (@of_rows $field:ident: $group:ident) => { $group!(of_rows) };
+    (@set_of_rows $field:ident) => { concat!(stringify!($field), " = v.", stringify!($field)) };
+    (@set_of_rows $field:ident = $name:literal) => { concat!($name, " = v.", $name) };
+    (@set_of_rows $field:ident: $group:ident) => { $group!(set_of_rows) };
     (@add $field:ident) => { concat!(stringify!($field), " = ", stringify!($field), " + ?") };
     (@add $field:ident: $group:ident) => { $group!(add) };
 }
@@ -165,6 +175,8 @@ mod tests {
         assert_eq!(outer_columns!(values), "?, ?, ?");
         assert_eq!(outer_columns!(insert), "(first, second, \"3rd\") VALUES (?, ?, ?)");
         assert_eq!(outer_columns!(set), "first = ?, second = ?, \"3rd\" = ?");
+        assert_eq!(outer_columns!(of_rows), "v.first, v.second, v.\"3rd\"");
+        assert_eq!(sum_columns!(set_of_rows), "first = v.first, second = v.second");
         assert_eq!(sum_columns!(add), "first = first + ?, second = second + ?");
         let row = Outer { first: 1, inner: Inner { second: 2 }, third: true };
         let params = Params::of(&row).and("key");

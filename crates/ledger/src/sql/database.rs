@@ -9,7 +9,7 @@ use std::thread;
 use tokio::sync::oneshot;
 
 use super::Tx;
-use super::operation::{Operation, operation};
+use super::operation::{CallGroup, Operation, call, operation};
 use crate::destination::DeliveryLimits;
 use crate::error::Error;
 use crate::ledger::LedgerStats;
@@ -67,21 +67,44 @@ pub(super) fn read_queue() -> (SyncSender<Message>, Receiver<Message>) {
 }
 
 /// Takes the operations that wait in a queue, up to [`MAX_BATCH_LEN`], beginning with `first`. Also returns
-/// the sender of a stop message, if the queue contains a stop message.
+/// the sender of a stop message, if the queue contains a stop message. Calls of the same kind are merged into
+/// one operation. Their order does not matter, because none of them was answered.
 pub(super) fn take_batch(
     first: Message,
     messages: &Receiver<Message>,
 ) -> (Vec<Box<dyn Operation>>, Option<oneshot::Sender<()>>) {
-    let mut operations = Vec::new();
+    let (mut operations, mut n_calls) = (Vec::new(), 0);
     let mut next = Some(first);
     while let Some(message) = next {
         match message {
-            Message::Run(operation) => operations.push(operation),
+            Message::Run(operation) => merge(&mut operations, operation),
             Message::Stop(done) => return (operations, Some(done)),
         }
-        next = if operations.len() < MAX_BATCH_LEN { messages.try_recv().ok() } else { None };
+        n_calls += 1;
+        next = if n_calls < MAX_BATCH_LEN { messages.try_recv().ok() } else { None };
     }
     (operations, None)
+}
+
+fn merge(operations: &mut Vec<Box<dyn Operation>>, new: Box<dyn Operation>) {
+    let kind = new.kind();
+    let same_kind = operations.iter_mut().find(|operation| kind.is_some() && operation.kind() == kind);
+    let rest = match same_kind {
+        Some(operation) => operation.merge(new),
+        None => Some(new),
+    };
+    operations.extend(rest);
+}
+
+/// Replaces a failed operation with several calls by one operation for each call. Returns whether there is
+/// anything to replace.
+pub(super) fn split(operations: &mut Vec<Box<dyn Operation>>, index: usize) -> bool {
+    if operations[index].n_calls() == 1 {
+        return false;
+    }
+    let calls = operations.remove(index).split();
+    operations.splice(index..index, calls);
+    true
 }
 
 impl Database {
@@ -92,6 +115,19 @@ impl Database {
         function: impl Fn(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (operation, answer) = operation(limits, function);
+        self.send(&self.writes, operation)?;
+        answer.await.unwrap_or(Err(Error::Closed))
+    }
+
+    /// Runs a call on the writing thread, together with the waiting calls of the same function. Returns after
+    /// the commit that contains the call.
+    pub(crate) async fn call<I: Send + 'static, T: Send + 'static>(
+        &self,
+        limits: DeliveryLimits,
+        function: CallGroup<I, T>,
+        input: I,
+    ) -> Result<T, Error> {
+        let (operation, answer) = call(limits, function, input);
         self.send(&self.writes, operation)?;
         answer.await.unwrap_or(Err(Error::Closed))
     }

@@ -3,8 +3,10 @@
 //! claim may take one of these webhooks, as the module `destination` computes it. An index on the ready times
 //! lets a claim find the ready destinations.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
 use super::{Params, Tx, columns, params, statements, waiting};
-use crate::destination::{Breaker, Concurrency, DestinationState, Lane};
+use crate::destination::{Breaker, Concurrency, DeliveryLimits, DestinationState, Lane};
 use crate::due_signal::{DueUpdate, Queue};
 use crate::error::Error;
 use crate::model::account::AccountId;
@@ -45,13 +47,19 @@ columns! {
 }
 
 statements! {
-    FIND = concat!(
-        "SELECT ", destination_columns!(), " FROM destinations WHERE account = ?1 AND authority = ?2"
+    FIND["of_account, of_authority"] = concat!(
+        "SELECT account, authority, ", destination_columns!(), " FROM {rows}, destinations
+         WHERE account = v.of_account AND authority = v.of_authority"
     );
-    LOAD = concat!("SELECT ", destination_columns!(), " FROM destinations WHERE seq = ?1");
-    ADD = "INSERT INTO destinations (account, authority, concurrency_limit) VALUES (?1, ?2, ?3)
-           RETURNING seq";
-    SAVE = concat!("UPDATE destinations SET ", saved_columns!(set), " WHERE seq = ?");
+    LOAD["destination"] = concat!(
+        "SELECT ", destination_columns!(), " FROM {rows}, destinations WHERE seq = v.destination"
+    );
+    ADD["account, authority, concurrency_limit"] =
+        "INSERT INTO destinations (account, authority, concurrency_limit)
+         SELECT v.account, v.authority, v.concurrency_limit FROM {rows} RETURNING account, authority, seq";
+    SAVE[concat!(saved_columns!(), ", destination")] = concat!(
+        "UPDATE destinations SET ", saved_columns!(set_of_rows), " FROM {rows} WHERE seq = v.destination"
+    );
     FIRST_READY = "SELECT first_ready_ms, seq FROM destinations WHERE first_ready_ms <= ?1 AND n_leased < ?2
                    ORDER BY first_ready_ms, seq LIMIT ?3";
     RETRY_READY = "SELECT retry_ready_ms, seq FROM destinations WHERE retry_ready_ms <= ?1 AND n_leased < ?2
@@ -66,15 +74,22 @@ statements! {
     NEXT_URGENT = "SELECT urgent_ready_ms FROM destinations
                    WHERE urgent_ready_ms IS NOT NULL AND n_leased < ?1
                    ORDER BY urgent_ready_ms LIMIT 1";
-    EARLIEST_IN_LANE = "SELECT due_ms FROM webhook_queue
-                        WHERE destination = ?1 AND lane = ?2 AND lease_until_ms IS NULL
-                          AND is_last_chance = 0
-                        ORDER BY due_ms LIMIT 1";
+    EARLIEST_IN_LANE["of_destination, of_lane"] =
+        "SELECT v.of_destination, v.of_lane,
+                (SELECT due_ms FROM webhook_queue
+                 WHERE destination = v.of_destination AND lane = v.of_lane AND lease_until_ms IS NULL
+                   AND is_last_chance = 0
+                 ORDER BY due_ms LIMIT 1)
+         FROM {rows}";
     EARLIEST_LAST_CHANCE = "SELECT due_ms FROM webhook_queue
                             WHERE destination = ?1 AND lease_until_ms IS NULL AND is_last_chance = 1
                             ORDER BY due_ms LIMIT 1";
     /// The result has at most one row for each webhook that is being sent.
-    LEASED_AT_ADDRESS = "SELECT n_leased FROM destinations WHERE address = ?1 AND n_leased > 0";
+    LEASED_AT_ADDRESS["of_address"] = "SELECT address, n_leased FROM {rows}, destinations
+                                       WHERE address = v.of_address AND n_leased > 0";
+    ADDRESSES_WITH_WAITING["of_address"] =
+        "SELECT v.of_address FROM {rows}
+         WHERE EXISTS (SELECT 1 FROM destinations WHERE address = v.of_address AND address_is_full = 1)";
     WAITING_FOR_ADDRESS = "SELECT seq FROM destinations WHERE address = ?1 AND address_is_full = 1
                            ORDER BY last_claimed_ms LIMIT ?2";
     FIRST_IN_FUTURE = "SELECT seq FROM destinations
@@ -136,6 +151,164 @@ pub(super) enum ReadyList {
     Lane(Lane),
 }
 
+/// The sequence number of each destination, by its account and authority.
+pub(super) type SeqsByKey = HashMap<(AccountId, Authority), i64>;
+
+/// Destinations that one operation reads, changes and saves together.
+#[derive(Debug, Default)]
+pub(super) struct Destinations {
+    all: Vec<Destination>,
+    /// The position of each destination in `all`, by its sequence number.
+    index: HashMap<i64, usize>,
+}
+
+impl Destinations {
+    /// Loads the destinations with these sequence numbers.
+    pub(super) fn load(tx: &mut Tx<'_>, seqs: impl IntoIterator<Item = i64>) -> Result<Self, Error> {
+        let seqs: BTreeSet<_> = seqs.into_iter().collect();
+        let rows: Vec<_> = seqs.iter().map(Params::of).collect();
+        let mut destinations = Self::default();
+        for loaded in tx.query_all::<Destination>(&LOAD, &rows)? {
+            destinations.push(loaded.clamped(tx));
+        }
+        match seqs.len() - destinations.all.len() {
+            0 => Ok(destinations),
+            n_missing => Err(Error::Corrupt(format!("{n_missing} destinations are missing"))),
+        }
+    }
+
+    /// Loads the destinations of accounts and authorities. Creates the destinations that do not exist. Also
+    /// returns the sequence number of each destination.
+    pub(super) fn load_or_create(
+        tx: &mut Tx<'_>,
+        keys: impl IntoIterator<Item = (AccountId, Authority)>,
+    ) -> Result<(Self, SeqsByKey), Error> {
+        let mut missing: BTreeSet<_> = keys.into_iter().collect();
+        let rows: Vec<_> =
+            missing.iter().map(|(account, authority)| Params::of(account).and(authority)).collect();
+        let (mut destinations, mut seqs) = (Self::default(), SeqsByKey::new());
+        for (account, authority, found) in
+            tx.query_all::<(AccountId, Authority, Destination)>(&FIND, &rows)?
+        {
+            seqs.insert((account, authority), found.seq);
+            destinations.push(found.clamped(tx));
+        }
+        missing.retain(|key| !seqs.contains_key(key));
+        let state = DestinationState::new(&tx.limits());
+        let rows: Vec<_> = missing
+            .iter()
+            .map(|(account, authority)| Params::of(account).and(authority).and(&state.concurrency.limit))
+            .collect();
+        for (account, authority, seq) in tx.query_all::<(AccountId, Authority, i64)>(&ADD, &rows)? {
+            seqs.insert((account, authority), seq);
+            destinations.push(Destination { seq, state: state.clone(), due: DueTimes::default() });
+        }
+        Ok((destinations, seqs))
+    }
+
+    fn only(mut self) -> Result<Destination, Error> {
+        self.all.pop().ok_or_else(|| Error::Corrupt("a destination is missing".to_owned()))
+    }
+
+    fn push(&mut self, destination: Destination) {
+        self.index.insert(destination.seq, self.all.len());
+        self.all.push(destination);
+    }
+
+    /// Returns the position of a destination in the order of [`Destinations::iter`].
+    pub(super) fn position(&self, seq: i64) -> Result<usize, Error> {
+        self.index
+            .get(&seq)
+            .copied()
+            .ok_or_else(|| Error::Corrupt(format!("destination {seq} was not loaded")))
+    }
+
+    /// Returns the destination at a position.
+    pub(super) fn at(&self, position: usize) -> &Destination {
+        &self.all[position]
+    }
+
+    pub(super) fn get_mut(&mut self, seq: i64) -> Result<&mut Destination, Error> {
+        let position = self.position(seq)?;
+        Ok(&mut self.all[position])
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Destination> {
+        self.all.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Destination> {
+        self.all.iter_mut()
+    }
+
+    /// Reads the earliest due times of lanes from the queue again. This is needed after webhooks left the
+    /// lanes or changed their due times.
+    pub(super) fn refresh_earliest_due(
+        &mut self,
+        tx: &mut Tx<'_>,
+        lanes: &[(i64, Lane)],
+    ) -> Result<(), Error> {
+        let rows: Vec<_> = lanes.iter().map(|(seq, lane)| Params::of(seq).and(lane)).collect();
+        for (seq, lane, due_ms) in tx.query_all::<(i64, Lane, Option<i64>)>(&EARLIEST_IN_LANE, &rows)? {
+            *self.get_mut(seq)?.earliest_due_ms(lane) = due_ms;
+        }
+        Ok(())
+    }
+
+    /// Writes the destinations, and updates the queue's due time with the times at which they are ready.
+    pub(super) fn save(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
+        let limits = tx.limits();
+        let saved: Vec<_> = self.all.iter().map(|destination| destination.saved(&limits)).collect();
+        let rows: Vec<_> = saved
+            .iter()
+            .zip(&self.all)
+            .map(|(row, destination)| Params::of(row).and(&destination.seq))
+            .collect();
+        tx.execute_each(&SAVE, &rows)?;
+        let ready =
+            |row: &SavedDestination<'_>| [row.first_ready_ms, row.retry_ready_ms, row.urgent_ready_ms];
+        if let Some(ready_ms) = saved.iter().flat_map(ready).flatten().min() {
+            tx.update_due_time(Queue::Webhooks, DueUpdate::WorkDueAt(ready_ms));
+        }
+        Ok(())
+    }
+
+    /// Writes the destinations after some of their webhooks have ended. For each webhook that has ended, up to
+    /// [`MAX_WOKEN`] destinations that wait for capacity at the same IP address become ready. `ended` contains
+    /// the destination of each webhook that has ended.
+    pub(super) fn save_and_wake_waiting(&self, tx: &mut Tx<'_>, ended: &[i64]) -> Result<(), Error> {
+        self.save(tx)?;
+        let mut n_woken = BTreeMap::<&String, i64>::new();
+        for seq in ended {
+            if let Some(address) = &self.all[self.position(*seq)?].state.address {
+                *n_woken.entry(address).or_default() += MAX_WOKEN;
+            }
+        }
+        let rows: Vec<_> = n_woken.keys().map(|address| Params::of(*address)).collect();
+        let mut seqs: Vec<i64> = Vec::new();
+        for address in tx.query_all::<String>(&ADDRESSES_WITH_WAITING, &rows)? {
+            let n_woken = n_woken.get(&address).copied().unwrap_or_default();
+            seqs.extend(tx.query::<i64>(&WAITING_FOR_ADDRESS, params![address, n_woken])?);
+        }
+        if seqs.is_empty() {
+            return Ok(());
+        }
+        let mut waiting = Self::load(tx, seqs)?;
+        for destination in waiting.iter_mut() {
+            destination.state.address_is_full = false;
+        }
+        waiting.save(tx)
+    }
+}
+
+impl From<Destination> for Destinations {
+    fn from(destination: Destination) -> Self {
+        let mut destinations = Self::default();
+        destinations.push(destination);
+        destinations
+    }
+}
+
 impl Destination {
     /// Loads the destination of an account and an authority. Creates the destination if it does not exist.
     pub(super) fn load_or_create(
@@ -143,16 +316,11 @@ impl Destination {
         account: AccountId,
         authority: &Authority,
     ) -> Result<Self, Error> {
-        if let Some(found) = tx.query_optional::<Self>(&FIND, params![account, authority])? {
-            return Ok(found.clamped(tx));
-        }
-        let state = DestinationState::new(&tx.limits());
-        let seq = tx.query_one(&ADD, params![account, authority, state.concurrency.limit])?;
-        Ok(Self { seq, state, due: DueTimes::default() })
+        Destinations::load_or_create(tx, [(account, authority.clone())])?.0.only()
     }
 
     pub(super) fn load(tx: &mut Tx<'_>, seq: i64) -> Result<Self, Error> {
-        Ok(tx.query_one::<Self>(&LOAD, params![seq])?.clamped(tx))
+        Destinations::load(tx, [seq])?.only()
     }
 
     /// Corrects stored times that are in the future because the clock was set back after the times were
@@ -162,28 +330,27 @@ impl Destination {
         self
     }
 
-    /// Records that a claim visited the destination and leased `n` webhooks from the given lanes.
-    pub(super) fn claimed(&mut self, tx: &mut Tx<'_>, n: u32, lanes: &[Lane]) -> Result<(), Error> {
-        let is_urgent = self.due.last_chance_due_ms.is_some() || self.due.other_path_due_ms.is_some();
-        if n > 0 {
-            self.state.record_claim(n, tx.now_ms(), &tx.limits());
-            for lane in lanes {
-                self.refresh_earliest_due(tx, *lane)?;
-            }
-        }
-        if is_urgent { self.refresh_urgent(tx) } else { Ok(()) }
-    }
-
     /// Records that a webhook was put into a lane.
     pub(super) fn webhook_added(&mut self, lane: Lane, due_ms: i64) {
         let earliest_ms = self.earliest_due_ms(lane);
         *earliest_ms = Some(earliest_ms.map_or(due_ms, |earliest_ms| earliest_ms.min(due_ms)));
     }
 
+    /// Records that the lease on a webhook ended. If the webhook returned to the queue, `lane` and `due_ms` say
+    /// where and when it waits.
+    pub(super) fn lease_ended(&mut self, lane: Lane, due_ms: Option<i64>) {
+        self.state.end_lease();
+        if let Some(due_ms) = due_ms {
+            self.webhook_added(lane, due_ms);
+        }
+    }
+
     /// Reads the earliest due time of a lane from the queue again. This is needed after webhooks left the
     /// lane or changed their due times.
     pub(super) fn refresh_earliest_due(&mut self, tx: &mut Tx<'_>, lane: Lane) -> Result<(), Error> {
-        *self.earliest_due_ms(lane) = tx.query_optional(&EARLIEST_IN_LANE, params![self.seq, lane])?;
+        let found: Vec<(i64, Lane, Option<i64>)> =
+            tx.query_all(&EARLIEST_IN_LANE, &[Params::of(&self.seq).and(&lane)])?;
+        *self.earliest_due_ms(lane) = found.first().and_then(|(.., due_ms)| *due_ms);
         Ok(())
     }
 
@@ -207,32 +374,27 @@ impl Destination {
 
     /// Writes the destination, and updates the queue's due time with the time at which the destination is
     /// ready.
-    pub(super) fn save(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
-        let (state, due, limits) = (&self.state, &self.due, tx.limits());
-        let urgent_due_ms = [due.last_chance_due_ms, due.other_path_due_ms].into_iter().flatten().min();
-        let first_ready_ms = state.ready_ms(due.first_due_ms, &limits);
-        let retry_ready_ms = state.ready_ms(due.retry_due_ms, &limits);
-        let urgent_ready_ms = state.urgent_ready_ms(urgent_due_ms, &limits);
-        let row = SavedDestination { state, due, first_ready_ms, retry_ready_ms, urgent_ready_ms };
-        tx.execute(&SAVE, Params::of(&row).and(&self.seq).as_slice())?;
-        if let Some(ready_ms) = [first_ready_ms, retry_ready_ms, urgent_ready_ms].into_iter().flatten().min()
-        {
-            tx.update_due_time(Queue::Webhooks, DueUpdate::WorkDueAt(ready_ms));
-        }
-        Ok(())
+    pub(super) fn save(self, tx: &mut Tx<'_>) -> Result<(), Error> {
+        Destinations::from(self).save(tx)
     }
 
-    /// Writes the destination to the database after one of its webhooks has ended. Up to [`MAX_WOKEN`]
-    /// destinations that wait for capacity at the same IP address become ready.
-    pub(super) fn save_and_wake_waiting(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
-        self.save(tx)?;
-        let Some(address) = &self.state.address else { return Ok(()) };
-        for seq in tx.query(&WAITING_FOR_ADDRESS, params![address, MAX_WOKEN])? {
-            let mut waiting = Self::load(tx, seq)?;
-            waiting.state.address_is_full = false;
-            waiting.save(tx)?;
+    /// Writes the destination to the database after one of its webhooks has ended. Other destinations that
+    /// wait for capacity at the same IP address become ready.
+    pub(super) fn save_and_wake_waiting(self, tx: &mut Tx<'_>) -> Result<(), Error> {
+        let seq = self.seq;
+        Destinations::from(self).save_and_wake_waiting(tx, &[seq])
+    }
+
+    fn saved(&self, limits: &DeliveryLimits) -> SavedDestination<'_> {
+        let (state, due) = (&self.state, &self.due);
+        let urgent_due_ms = [due.last_chance_due_ms, due.other_path_due_ms].into_iter().flatten().min();
+        SavedDestination {
+            state,
+            due,
+            first_ready_ms: state.ready_ms(due.first_due_ms, limits),
+            retry_ready_ms: state.ready_ms(due.retry_due_ms, limits),
+            urgent_ready_ms: state.urgent_ready_ms(urgent_due_ms, limits),
         }
-        Ok(())
     }
 
     fn earliest_due_ms(&mut self, lane: Lane) -> &mut Option<i64> {
@@ -272,9 +434,19 @@ pub(super) fn next_ready_ms(tx: &mut Tx<'_>, list: ReadyList, threshold: u32) ->
     tx.query_optional(statement, params![threshold])
 }
 
-/// Returns the number of webhooks that are being sent to an IP address.
-pub(super) fn n_leased_at(tx: &mut Tx<'_>, address: &str) -> Result<u32, Error> {
-    Ok(tx.query::<u32>(&LEASED_AT_ADDRESS, params![address])?.into_iter().sum())
+/// Returns the number of webhooks that are being sent to each of the IP addresses. An address to which nothing
+/// is sent may be absent from the result.
+pub(super) fn n_leased_at<'a>(
+    tx: &mut Tx<'_>,
+    addresses: impl IntoIterator<Item = &'a String>,
+) -> Result<HashMap<String, u32>, Error> {
+    let addresses: BTreeSet<_> = addresses.into_iter().collect();
+    let rows: Vec<_> = addresses.into_iter().map(Params::of).collect();
+    let mut n_leased = HashMap::new();
+    for (address, n) in tx.query_all::<(String, u32)>(&LEASED_AT_ADDRESS, &rows)? {
+        *n_leased.entry(address).or_default() += n;
+    }
+    Ok(n_leased)
 }
 
 /// Corrects every destination whose stored times are in the future because the clock was set back.

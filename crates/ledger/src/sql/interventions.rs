@@ -129,7 +129,7 @@ fn reopen(tx: &mut Tx<'_>, seq: i64, account: AccountId, from: WebhookStatus) ->
         attempt,
         n_counted_attempts: 0,
     };
-    enqueue(tx, &row, destination)?;
+    enqueue(tx, &[row], &mut destination.into())?;
     tx.execute(&REOPEN, params![seq, from, to, now_ms])?;
     Delta::default().with(from, -1).with(to, 1).apply(tx, account)
 }

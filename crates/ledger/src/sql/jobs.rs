@@ -1,9 +1,11 @@
 //! The SQL operations that accept requests, and the queue of the jobs that process the requests.
 
+use std::collections::{HashMap, HashSet};
+
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::counters::Delta;
+use super::counters::{Delta, Deltas};
 use super::row::FromRow;
 use super::{Params, Row, Tx, columns, headers, params, results, statements, webhooks};
 use crate::due_signal::{DueUpdate, Queue};
@@ -36,8 +38,14 @@ columns! {
 columns! { ClaimedRow as claimed_columns, read { due_ms, seq, fence, n_crashes } }
 
 statements! {
-    ADD_REQUEST = concat!("INSERT INTO requests ", request_columns!(insert), " RETURNING seq");
-    ADD_JOB = "INSERT INTO jobs (seq, account, due_ms, fence, n_crashes) VALUES (?1, ?2, ?3, 0, 0)";
+    /// This statement inserts no request of an unknown account, and no request whose id exists.
+    ADD_REQUEST[request_columns!()] = concat!(
+        "INSERT INTO requests (", request_columns!(), ") SELECT ", request_columns!(of_rows), " FROM {rows}
+         WHERE EXISTS (SELECT 1 FROM accounts WHERE accounts.id = v.account)
+         ON CONFLICT (id) DO NOTHING RETURNING id, seq"
+    );
+    ADD_JOB["seq, account, due_ms"] = "INSERT INTO jobs (seq, account, due_ms, fence, n_crashes)
+                                       SELECT v.seq, v.account, v.due_ms, 0, 0 FROM {rows}";
     CLAIM = concat!(
         "UPDATE jobs SET fence = fence + 1, lease_until_ms = ?1
          WHERE seq IN (SELECT seq FROM jobs
@@ -45,10 +53,11 @@ statements! {
                        ORDER BY due_ms, seq LIMIT ?3)
          RETURNING ", claimed_columns!()
     );
-    ADD_INPUT = "INSERT INTO inputs (seq, content) VALUES (?1, ?2)";
-    DELETE_INPUT = "DELETE FROM inputs WHERE seq = ?1";
-    JOB = concat!(
-        "SELECT ", job_columns!(), " FROM requests r LEFT JOIN inputs i ON i.seq = r.seq WHERE r.seq = ?1"
+    ADD_INPUT["seq, content"] = "INSERT INTO inputs (seq, content) SELECT v.seq, v.content FROM {rows}";
+    DELETE_INPUT["of_seq"] = "DELETE FROM inputs USING {rows} WHERE seq = v.of_seq";
+    JOB["of_seq"] = concat!(
+        "SELECT r.seq, ", job_columns!(), "
+         FROM {rows}, requests r LEFT JOIN inputs i ON i.seq = r.seq WHERE r.seq = v.of_seq"
     );
     /// This statement ends the leases that have run out. The jobs of these leases are due from now on, like
     /// new jobs.
@@ -59,10 +68,14 @@ statements! {
                       ORDER BY lease_until_ms LIMIT 1";
     RENEW = "UPDATE jobs SET lease_until_ms = ?3
              WHERE seq = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL";
-    DELETE_LEASED = "DELETE FROM jobs WHERE seq = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL";
+    DELETE_LEASED["of_seq, of_fence"] =
+        "DELETE FROM jobs USING {rows}
+         WHERE seq = v.of_seq AND fence = v.of_fence AND lease_until_ms IS NOT NULL RETURNING seq, fence";
     RELEASE = "UPDATE jobs SET lease_until_ms = NULL, due_ms = ?3, n_crashes = n_crashes + ?4
                WHERE seq = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL";
-    REPLACE_SPEC = "UPDATE requests SET spec = ?2 WHERE seq = ?1";
+    REPLACE_SPEC["of_seq, new_spec"] =
+        "UPDATE requests SET spec = v.new_spec FROM {rows} WHERE seq = v.of_seq";
+    ACCOUNT = "SELECT id FROM accounts WHERE id = ?1";
     UNFINISHED = "SELECT r.id FROM requests r JOIN jobs j ON j.seq = r.seq WHERE r.id = ?1";
 }
 
@@ -91,19 +104,47 @@ struct ClaimedRow {
     n_crashes: u32,
 }
 
-/// Inserts a request with its job and its webhook.
-pub(crate) fn accept(tx: &mut Tx<'_>, request: &NewRequest) -> Result<(), Error> {
-    let (account, now_ms) = (request.account, tx.now_ms());
-    Delta::default().with(WebhookStatus::Created, 1).apply(tx, account)?;
-    let row = RequestRow::new(request, now_ms);
-    let seq: i64 = tx.query_one(&ADD_REQUEST, Params::of(&row).as_slice())?;
-    if let Some(StoredContent::Inline(bytes)) = request.input.content() {
-        tx.execute(&ADD_INPUT, params![seq, bytes])?;
+/// Inserts requests with their jobs and their webhooks. Returns one answer for each request: a request whose id
+/// exists, or whose account does not exist, is not inserted.
+pub(crate) fn accept(tx: &mut Tx<'_>, requests: &[NewRequest]) -> Result<Vec<Result<(), Error>>, Error> {
+    let now_ms = tx.now_ms();
+    let new: Vec<_> = requests.iter().map(|request| RequestRow::new(request, now_ms)).collect();
+    let inserted: Vec<(Uuid, i64)> =
+        tx.query_all(&ADD_REQUEST, &new.iter().map(Params::of).collect::<Vec<_>>())?;
+    let mut seqs: HashMap<_, _> = inserted.into_iter().collect();
+    let mut answers = Vec::with_capacity(requests.len());
+    let mut accepted = Vec::with_capacity(requests.len());
+    for request in requests {
+        match seqs.remove(&request.id) {
+            Some(seq) => {
+                accepted.push((seq, request));
+                answers.push(Ok(()));
+            }
+            None => answers.push(Err(refusal(tx, request)?)),
+        }
     }
-    tx.execute(&ADD_JOB, params![seq, account, now_ms])?;
-    webhooks::create(tx, seq, account, &request.webhook.authority)?;
-    tx.update_due_time(Queue::Jobs, DueUpdate::WorkDueAt(now_ms));
-    Ok(())
+    let (mut deltas, mut inputs, mut jobs) = (Deltas::default(), Vec::new(), Vec::new());
+    for (seq, request) in &accepted {
+        deltas.add(request.account, Delta::default().with(WebhookStatus::Created, 1));
+        jobs.push(Params::of(seq).and(&request.account).and(&now_ms));
+        if let Some(StoredContent::Inline(bytes)) = request.input.content() {
+            inputs.push(Params::of(seq).and(bytes));
+        }
+    }
+    deltas.apply(tx)?;
+    tx.execute_each(&ADD_INPUT, &inputs)?;
+    tx.execute_each(&ADD_JOB, &jobs)?;
+    webhooks::create(tx, &accepted)?;
+    if !accepted.is_empty() {
+        tx.update_due_time(Queue::Jobs, DueUpdate::WorkDueAt(now_ms));
+    }
+    Ok(answers)
+}
+
+/// Returns why a request was not inserted.
+fn refusal(tx: &mut Tx<'_>, request: &NewRequest) -> Result<Error, Error> {
+    let account: Option<AccountId> = tx.query_optional(&ACCOUNT, params![request.account])?;
+    Ok(if account.is_some() { Error::Exists } else { Error::UnknownAccount(request.account) })
 }
 
 /// Takes leases on up to `limit` due jobs, longest due first.
@@ -114,7 +155,14 @@ pub(crate) fn claim(tx: &mut Tx<'_>, limit: u32, lease_ms: i64) -> Result<Vec<Le
     let mut claimed: Vec<ClaimedRow> = tx.query(&CLAIM, params![until_ms, now_ms, limit])?;
     // The rows are sorted in the program, because the order in which `RETURNING` yields rows is undefined.
     claimed.sort_unstable_by_key(|row| (row.due_ms, row.seq));
-    let leases = claimed.into_iter().map(|row| lease(tx, &row, until_ms)).collect::<Result<_, Error>>()?;
+    let rows: Vec<_> = claimed.iter().map(|row| Params::of(&row.seq)).collect();
+    let mut jobs: HashMap<i64, Job> = tx.query_all::<(i64, Job)>(&JOB, &rows)?.into_iter().collect();
+    let mut leases = Vec::with_capacity(claimed.len());
+    for ClaimedRow { seq, fence, n_crashes, .. } in claimed {
+        let job = jobs.remove(&seq).ok_or_else(|| Error::Corrupt(format!("job {seq} has no request")))?;
+        let value = Job { n_crashes, ..job };
+        leases.push(Lease { value, fence, until_ms, attempt: n_crashes + 1, seq });
+    }
     update_due_time(tx)?;
     Ok(leases)
 }
@@ -137,28 +185,48 @@ pub(crate) fn renew(tx: &mut Tx<'_>, seq: i64, fence: i64, lease_ms: i64) -> Res
     Ok(until_ms)
 }
 
-/// Ends a leased job: stores the result and the usage of the job, replaces the stored request by the request
-/// without secrets, and schedules the webhook.
-pub(crate) fn finish(tx: &mut Tx<'_>, lease: &Lease<Job>, outcome: &JobOutcome) -> Result<(), Error> {
+/// A leased job that has ended, with its outcome.
+#[derive(Debug)]
+pub(crate) struct FinishedJob {
+    pub(crate) lease: Lease<Job>,
+    pub(crate) outcome: JobOutcome,
+}
+
+/// Ends leased jobs: stores the results and the usage of the jobs, replaces the stored requests by the requests
+/// without secrets, and schedules the webhooks. Returns one answer for each job: nothing is stored for a job
+/// whose lease was lost.
+pub(crate) fn finish(tx: &mut Tx<'_>, jobs: &[FinishedJob]) -> Result<Vec<Result<(), Error>>, Error> {
     let now_ms = tx.now_ms();
-    tx.execute_leased(&DELETE_LEASED, params![lease.seq, lease.fence])?;
-    if let Some(StoredContent::Inline(_)) = lease.value.input.content() {
-        delete_input(tx, lease.seq)?;
+    let keys: Vec<_> = jobs.iter().map(|job| Params::of(&job.lease.seq).and(&job.lease.fence)).collect();
+    let mut held: HashSet<(i64, i64)> = tx.query_all(&DELETE_LEASED, &keys)?.into_iter().collect();
+    let is_held: Vec<_> = jobs.iter().map(|job| held.remove(&(job.lease.seq, job.lease.fence))).collect();
+    let held: Vec<_> =
+        jobs.iter().zip(&is_held).filter(|(_, is_held)| **is_held).map(|(job, _)| job).collect();
+    let (mut inputs, mut specs, mut transitions) = (Vec::new(), Vec::new(), Vec::new());
+    let mut deltas = Deltas::default();
+    for FinishedJob { lease, outcome } in &held {
+        if let Some(StoredContent::Inline(_)) = lease.value.input.content() {
+            inputs.push(Params::of(&lease.seq));
+        }
+        specs.extend(outcome.redacted_spec.as_ref().map(|spec| Params::of(&lease.seq).and(spec)));
+        let processed = Created.processed(now_ms);
+        let delta = Delta::default().with_usage(outcome.usage).with_transition(&processed);
+        deltas.add(lease.value.account, delta);
+        transitions.push((lease.seq, processed));
     }
-    outcome.result.as_ref().map_or(Ok(()), |result| results::add(tx, result))?;
-    if let Some(spec) = &outcome.redacted_spec {
-        tx.execute(&REPLACE_SPEC, params![lease.seq, spec])?;
-    }
-    let processed = Created.processed(now_ms);
-    let delta = Delta::default().with_usage(outcome.usage).with_transition(&processed);
-    delta.apply(tx, lease.value.account)?;
-    webhooks::write_status(tx, lease.seq, processed)?;
-    webhooks::schedule_first(tx, lease.seq, &outcome.payload)
+    tx.execute_all(&DELETE_INPUT, &inputs)?;
+    results::add(tx, held.iter().filter_map(|job| job.outcome.result.as_ref()))?;
+    tx.execute_each(&REPLACE_SPEC, &specs)?;
+    deltas.apply(tx)?;
+    webhooks::write_statuses(tx, &transitions)?;
+    let payloads: Vec<_> = held.iter().map(|job| (job.lease.seq, &job.outcome.payload)).collect();
+    webhooks::schedule_first(tx, &payloads)?;
+    Ok(is_held.into_iter().map(|is_held| if is_held { Ok(()) } else { Err(Error::LostLease) }).collect())
 }
 
 /// Deletes the bytes of a request's upload, if the ledger stores these bytes.
 pub(super) fn delete_input(tx: &mut Tx<'_>, seq: i64) -> Result<(), Error> {
-    tx.execute(&DELETE_INPUT, params![seq])?;
+    tx.execute_all(&DELETE_INPUT, &[Params::of(&seq)])?;
     Ok(())
 }
 
@@ -182,13 +250,6 @@ pub(crate) fn unfinished(tx: &mut Tx<'_>, ids: &[Uuid]) -> Result<Vec<Uuid>, Err
         unfinished.extend(tx.query_optional::<Uuid>(&UNFINISHED, params![id])?);
     }
     Ok(unfinished)
-}
-
-/// Builds the lease of a claimed job, with the data of its request.
-fn lease(tx: &mut Tx<'_>, row: &ClaimedRow, until_ms: i64) -> Result<Lease<Job>, Error> {
-    let n_crashes = row.n_crashes;
-    let value = Job { n_crashes, ..tx.query_one(&JOB, params![row.seq])? };
-    Ok(Lease { value, fence: row.fence, until_ms, attempt: n_crashes + 1, seq: row.seq })
 }
 
 /// Updates the earliest due time of the queue of jobs: the earliest time at which a job is due or a lease

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::columns::ToColumns;
-use super::counters::Delta;
+use super::counters::{Delta, Deltas};
 use super::row::FromRow;
 use super::{Params, Row, Tx, columns, params, statements};
 use crate::error::Error;
@@ -20,7 +20,9 @@ columns! {
 columns! { ExpiredResult as expired_result_columns, read { id, blob_key } }
 
 statements! {
-    ADD = concat!("INSERT INTO results ", result_columns!(insert));
+    ADD[result_columns!()] = concat!(
+        "INSERT INTO results (", result_columns!(), ") SELECT ", result_columns!(of_rows), " FROM {rows}"
+    );
     FIND = concat!(
         "SELECT ", result_columns!(), " FROM results WHERE id = ?1 AND name = ?2 AND expires_ms > ?3"
     );
@@ -31,21 +33,27 @@ statements! {
     DELETE = "DELETE FROM results WHERE id = ?1";
 }
 
-/// Adds the usage of a request that was answered without a job, and stores the result of the request if the
-/// request has a result.
-pub(crate) fn record(
-    tx: &mut Tx<'_>,
-    account: AccountId,
-    usage: UsageDelta,
-    result: Option<&StoredResult>,
-) -> Result<(), Error> {
-    result.map_or(Ok(()), |result| add(tx, result))?;
-    Delta::default().with_usage(usage).apply(tx, account)
+/// A request that was answered without a job.
+#[derive(Clone, Debug)]
+pub(crate) struct AnsweredRequest {
+    pub(crate) account: AccountId,
+    pub(crate) usage: UsageDelta,
+    pub(crate) result: Option<StoredResult>,
 }
 
-pub(super) fn add(tx: &mut Tx<'_>, result: &StoredResult) -> Result<(), Error> {
-    tx.execute(&ADD, Params::of(result).as_slice())?;
-    Ok(())
+/// Adds the usage of requests that were answered without a job, and stores their results.
+pub(crate) fn record(tx: &mut Tx<'_>, answered: &[AnsweredRequest]) -> Result<Vec<Result<(), Error>>, Error> {
+    add(tx, answered.iter().filter_map(|answered| answered.result.as_ref()))?;
+    let mut deltas = Deltas::default();
+    for answered in answered {
+        deltas.add(answered.account, Delta::default().with_usage(answered.usage));
+    }
+    deltas.apply(tx)?;
+    Ok(answered.iter().map(|_| Ok(())).collect())
+}
+
+pub(super) fn add<'a>(tx: &mut Tx<'_>, results: impl Iterator<Item = &'a StoredResult>) -> Result<(), Error> {
+    tx.execute_each(&ADD, &results.map(Params::of).collect::<Vec<_>>())
 }
 
 /// Finds a result, unless the result has expired.
@@ -98,10 +106,10 @@ impl ToColumns for StoredContent {
         match self {
             Self::File { key } => {
                 key.bind(params);
-                ToColumns::bind(&None::<i64>, params);
+                ToColumns::bind(&None::<Bytes>, params);
             }
             Self::Inline(bytes) => {
-                ToColumns::bind(&None::<i64>, params);
+                ToColumns::bind(&None::<String>, params);
                 bytes.bind(params);
             }
         }

@@ -65,6 +65,7 @@ macro_rules! tuple_from_row {
 
 tuple_from_row!(A, B);
 tuple_from_row!(A, B, C);
+tuple_from_row!(A, B, C, D);
 
 fn required<T>(value: Option<T>, column: usize) -> Result<T, Error> {
     value.ok_or_else(|| Error::Corrupt(format!("column {column} is NULL")))

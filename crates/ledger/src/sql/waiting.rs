@@ -1,7 +1,9 @@
 //! Finds the waiting webhooks of one destination that a claim may take now.
 
+use std::collections::HashMap;
+
 use super::destinations::Destination;
-use super::{Tx, params, statements};
+use super::{Params, Tx, params, statements};
 use crate::destination::Lane;
 use crate::error::Error;
 
@@ -23,21 +25,40 @@ statements! {
                  WHERE destination = ?1 AND lane = ?2 AND path > ?3 AND lease_until_ms IS NULL
                    AND is_last_chance = 0
                  ORDER BY path, due_ms LIMIT 1";
-    IN_LANE = "SELECT seq, lane FROM webhook_queue
-               WHERE destination = ?1 AND lane = ?2 AND lease_until_ms IS NULL AND is_last_chance = 0
-                 AND due_ms <= ?3 AND (expires_ms IS NULL OR expires_ms > ?3)
-               ORDER BY due_ms, seq LIMIT ?4";
+    IN_LANE["of_destination, of_lane, now_ms, n"] =
+        "SELECT v.of_destination, v.of_lane, q.due_ms, q.seq
+         FROM {rows}, {lateral}(
+             SELECT seq, due_ms FROM webhook_queue
+             WHERE destination = v.of_destination AND lane = v.of_lane AND lease_until_ms IS NULL
+               AND is_last_chance = 0 AND due_ms <= v.now_ms AND (expires_ms IS NULL OR expires_ms > v.now_ms)
+             ORDER BY due_ms, seq LIMIT v.n
+         ) AS q";
 }
 
-/// Up to `limit` due webhooks of a lane, longest due first.
-pub(super) fn in_lane(
-    tx: &mut Tx<'_>,
-    destination: i64,
-    lane: Lane,
-    limit: u32,
-) -> Result<Vec<(i64, Lane)>, Error> {
+/// The waiting webhooks of several lanes, longest due first, by the destination and the lane.
+pub(super) type WaitingInLanes = HashMap<(i64, Lane), Vec<i64>>;
+
+/// The due webhooks of several lanes. Each lane is given with its destination and the largest number of
+/// webhooks to return.
+pub(super) fn in_lanes(tx: &mut Tx<'_>, lanes: &[(i64, Lane, u32)]) -> Result<WaitingInLanes, Error> {
     let now_ms = tx.now_ms();
-    tx.query(&IN_LANE, params![destination, lane, now_ms, limit])
+    let rows: Vec<_> = lanes
+        .iter()
+        .map(|(destination, lane, n)| Params::of(destination).and(lane).and(&now_ms).and(n))
+        .collect();
+    let mut found: Vec<(i64, Lane, i64, i64)> = tx.query_all(&IN_LANE, &rows)?;
+    found.sort_unstable_by_key(|(.., due_ms, seq)| (*due_ms, *seq));
+    let mut waiting = WaitingInLanes::new();
+    for (destination, lane, _, seq) in found {
+        waiting.entry((destination, lane)).or_default().push(seq);
+    }
+    Ok(waiting)
+}
+
+/// The due webhook of a lane that has been due longest.
+fn longest_due(tx: &mut Tx<'_>, destination: i64, lane: Lane) -> Result<Option<(i64, Lane)>, Error> {
+    let waiting = in_lanes(tx, &[(destination, lane, 1)])?;
+    Ok(waiting.into_values().flatten().next().map(|seq| (seq, lane)))
 }
 
 /// Up to `limit` webhooks that get their only attempt now, at their expiry.
@@ -75,11 +96,11 @@ pub(super) fn probe(
     if is_paused {
         return Ok(None);
     }
-    let first = in_lane(tx, seq, Lane::First, 1)?.pop();
+    let first = longest_due(tx, seq, Lane::First)?;
     if first.is_some() || !has_retry_capacity {
         return Ok(first);
     }
-    Ok(in_lane(tx, seq, Lane::Retry, 1)?.pop())
+    longest_due(tx, seq, Lane::Retry)
 }
 
 /// The number of webhooks that wait for a destination, at most [`MAX_COUNTED_WAITING`].

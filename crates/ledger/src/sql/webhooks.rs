@@ -1,20 +1,23 @@
 //! The queue of webhooks: adds webhooks to the queue, removes webhooks from it, and records attempts. The
 //! module `claims` takes the leases on the queued webhooks.
 
-use super::counters::Delta;
-use super::destinations::Destination;
+use std::collections::HashMap;
+
+use super::counters::{Delta, Deltas};
+use super::destinations::{Destination, Destinations};
 use super::{Params, Tx, attempts, columns, params, statements, waiting};
-use crate::destination::{BreakerChange, Lane, path_hash};
+use crate::destination::{BreakerChange, BreakerEvent, Lane, path_hash};
 use crate::error::Error;
 use crate::lease::LeaseKey;
 use crate::model::account::AccountId;
 use crate::model::authority::Authority;
+use crate::model::request::NewRequest;
 use crate::model::webhook::{Attempt, Disposition, DueReason, FailureReason, Outcome, WebhookStatus};
 use crate::state::{Dispatched, Transition, WebhookState};
 
 columns! {
     DeliveryOptions as delivery_columns, read {
-        account, authority = "webhook_authority", url = "webhook_url", delay_ms = "webhook_delay_ms",
+        seq, account, authority = "webhook_authority", url = "webhook_url", delay_ms = "webhook_delay_ms",
         expires_ms = "webhook_expires_ms"
     }
 }
@@ -24,26 +27,57 @@ columns! {
         n_counted_attempts
     }
 }
+columns! {
+    StatusChange as status_columns, write {
+        seq = "of_seq", from = "from_status", to = "to_status", scheduled_ms = "new_scheduled_ms",
+        dispatched_ms = "new_dispatched_ms", delivered_ms = "new_delivered_ms", failed_ms = "new_failed_ms",
+        failure = "new_failure"
+    }
+}
+columns! { EndedLease as ended_columns, read { seq, fence, destination, lane, path } }
+columns! {
+    Requeue as requeue_columns, write {
+        due_ms = "new_due_ms", due_reason = "new_due_reason", n_deleted_attempts = "n_deleted",
+        n_counted_attempts = "n_counted"
+    }
+}
 statements! {
-    ADD = "INSERT INTO webhooks (seq, account, created_ms, status, host) VALUES (?1, ?2, ?3, ?4, ?5)";
-    SET_STATUS = "UPDATE webhooks
-                  SET status = ?3, scheduled_ms = COALESCE(?4, scheduled_ms),
-                      dispatched_ms = COALESCE(?5, dispatched_ms), delivered_ms = COALESCE(?6, delivered_ms),
-                      failed_ms = COALESCE(?7, failed_ms), failure = COALESCE(?8, failure)
-                  WHERE seq = ?1 AND status = ?2";
-    ADD_PAYLOAD = "INSERT INTO payloads (seq, finished_ms, payload) VALUES (?1, ?2, ?3)";
-    DELIVERY_OPTIONS = concat!("SELECT ", delivery_columns!(), " FROM requests WHERE seq = ?1");
-    ENQUEUE = concat!("INSERT INTO webhook_queue ", queue_columns!(insert));
+    ADD["seq, account, created_ms, status, host"] =
+        "INSERT INTO webhooks (seq, account, created_ms, status, host)
+         SELECT v.seq, v.account, v.created_ms, v.status, v.host FROM {rows}";
+    SET_STATUS[status_columns!()] =
+        "UPDATE webhooks
+         SET status = v.to_status, scheduled_ms = COALESCE(v.new_scheduled_ms, scheduled_ms),
+             dispatched_ms = COALESCE(v.new_dispatched_ms, dispatched_ms),
+             delivered_ms = COALESCE(v.new_delivered_ms, delivered_ms),
+             failed_ms = COALESCE(v.new_failed_ms, failed_ms), failure = COALESCE(v.new_failure, failure)
+         FROM {rows} WHERE seq = v.of_seq AND status = v.from_status";
+    ADD_PAYLOAD["seq, finished_ms, payload"] = "INSERT INTO payloads (seq, finished_ms, payload)
+                                                SELECT v.seq, v.finished_ms, v.payload FROM {rows}";
+    DELIVERY_OPTIONS["of_seq"] = concat!(
+        "SELECT ", delivery_columns!(), " FROM {rows}, requests WHERE seq = v.of_seq"
+    );
+    ENQUEUE[queue_columns!()] = concat!(
+        "INSERT INTO webhook_queue (", queue_columns!(), ") SELECT ", queue_columns!(of_rows), " FROM {rows}"
+    );
     DEQUEUE_WAITING = "DELETE FROM webhook_queue WHERE seq = ?1 AND lease_until_ms IS NULL
                        RETURNING destination, lane";
-    DEQUEUE_LEASED = "DELETE FROM webhook_queue WHERE seq = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL
-                      RETURNING destination, path";
-    REQUEUE = "UPDATE webhook_queue
-               SET lease_until_ms = NULL, is_last_chance = 0, due_ms = ?3, due_reason = ?4,
-                   attempt = attempt - ?5, n_counted_attempts = n_counted_attempts + ?6,
-                   lane = CASE WHEN ?6 > 0 THEN 1 ELSE lane END
-               WHERE seq = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL
-               RETURNING destination, lane, path";
+    DEQUEUE_LEASED["of_seq, of_fence"] =
+        concat!(
+            "DELETE FROM webhook_queue USING {rows}
+             WHERE seq = v.of_seq AND fence = v.of_fence AND lease_until_ms IS NOT NULL
+             RETURNING ", ended_columns!()
+        );
+    REQUEUE[concat!("of_seq, of_fence, ", requeue_columns!())] =
+        concat!(
+            "UPDATE webhook_queue
+             SET lease_until_ms = NULL, is_last_chance = 0, due_ms = v.new_due_ms,
+                 due_reason = v.new_due_reason, attempt = attempt - v.n_deleted,
+                 n_counted_attempts = n_counted_attempts + v.n_counted,
+                 lane = CASE WHEN v.n_counted > 0 THEN 1 ELSE lane END
+             FROM {rows} WHERE seq = v.of_seq AND fence = v.of_fence AND lease_until_ms IS NOT NULL
+             RETURNING ", ended_columns!()
+        );
 }
 
 /// The effect of a report about an attempt.
@@ -71,7 +105,46 @@ pub(super) struct QueueRow {
     pub(super) n_counted_attempts: u32,
 }
 
+/// A report about an attempt that has ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    pub(crate) lease: LeaseKey,
+    pub(crate) attempt: Attempt,
+    pub(crate) disposition: Disposition,
+}
+
+/// How a lease on a webhook ends.
+#[derive(Clone, Copy, Debug)]
+enum LeaseEnd {
+    /// The webhook leaves the queue for good.
+    Remove,
+    /// The webhook returns to the queue.
+    Requeue(Requeue),
+}
+
+/// The status of a webhook before and after a transition, and the columns that the transition changes.
+struct StatusChange {
+    seq: i64,
+    from: WebhookStatus,
+    to: WebhookStatus,
+    scheduled_ms: Option<i64>,
+    dispatched_ms: Option<i64>,
+    delivered_ms: Option<i64>,
+    failed_ms: Option<i64>,
+    failure: Option<FailureReason>,
+}
+
+/// The queue row of a webhook whose lease has ended.
+struct EndedLease {
+    seq: i64,
+    fence: i64,
+    destination: i64,
+    lane: Lane,
+    path: i64,
+}
+
 /// The changes to the queue row of a leased webhook that returns to the queue.
+#[derive(Clone, Copy, Debug)]
 struct Requeue {
     due_ms: i64,
     due_reason: DueReason,
@@ -83,6 +156,7 @@ struct Requeue {
 
 /// The options of a request that the delivery of its webhook needs.
 struct DeliveryOptions {
+    seq: i64,
     account: AccountId,
     authority: Authority,
     url: String,
@@ -90,53 +164,70 @@ struct DeliveryOptions {
     expires_ms: Option<i64>,
 }
 
-/// Adds the webhook of a request that was just accepted.
-pub(super) fn create(
+/// Adds the webhooks of requests that were just accepted. Each request is given with its sequence number.
+pub(super) fn create(tx: &mut Tx<'_>, requests: &[(i64, &NewRequest)]) -> Result<(), Error> {
+    let (now_ms, status) = (tx.now_ms(), WebhookStatus::Created);
+    let hosts: Vec<_> = requests.iter().map(|(_, request)| request.webhook.authority.host()).collect();
+    let rows: Vec<_> = requests
+        .iter()
+        .zip(&hosts)
+        .map(|((seq, request), host)| {
+            Params::of(seq).and(&request.account).and(&now_ms).and(&status).and(host)
+        })
+        .collect();
+    tx.execute_each(&ADD, &rows)
+}
+
+/// Stores the payloads of webhooks, and makes the first attempts due after the delays that the requests
+/// specified. Each payload is given with the sequence number of its webhook.
+pub(super) fn schedule_first(tx: &mut Tx<'_>, payloads: &[(i64, &String)]) -> Result<(), Error> {
+    let now_ms = tx.now_ms();
+    let rows: Vec<_> =
+        payloads.iter().map(|(seq, payload)| Params::of(seq).and(&now_ms).and(*payload)).collect();
+    tx.execute_each(&ADD_PAYLOAD, &rows)?;
+    let rows: Vec<_> = payloads.iter().map(|(seq, _)| Params::of(seq)).collect();
+    let options: Vec<DeliveryOptions> = tx.query_all(&DELIVERY_OPTIONS, &rows)?;
+    let key = |options: &DeliveryOptions| (options.account, options.authority.clone());
+    let (mut destinations, seqs) = Destinations::load_or_create(tx, options.iter().map(key))?;
+    let mut queued = Vec::new();
+    for options in &options {
+        let due_ms = now_ms.saturating_add(options.delay_ms);
+        let window_ms = tx.limits().retry_window_ms(options.expires_ms);
+        queued.push(QueueRow {
+            seq: options.seq,
+            account: options.account,
+            destination: seqs[&key(options)],
+            lane: Lane::First,
+            path: path_hash(&options.url),
+            due_ms,
+            due_reason: DueReason::Delay,
+            expires_ms: window_ms.map(|window_ms| due_ms.saturating_add(window_ms)),
+            fence: 0,
+            attempt: 0,
+            n_counted_attempts: 0,
+        });
+    }
+    enqueue(tx, &queued, &mut destinations)
+}
+
+/// Adds rows to the queue of webhooks, and saves the states of their destinations.
+pub(super) fn enqueue(
     tx: &mut Tx<'_>,
-    seq: i64,
-    account: AccountId,
-    authority: &Authority,
+    rows: &[QueueRow],
+    destinations: &mut Destinations,
 ) -> Result<(), Error> {
     let now_ms = tx.now_ms();
-    tx.execute(&ADD, params![seq, account, now_ms, WebhookStatus::Created, authority.host()])?;
-    Ok(())
-}
-
-/// Stores the payload of a webhook, and makes the first attempt due after the delay that the request
-/// specified.
-pub(super) fn schedule_first(tx: &mut Tx<'_>, seq: i64, payload: &str) -> Result<(), Error> {
-    let now_ms = tx.now_ms();
-    tx.execute(&ADD_PAYLOAD, params![seq, now_ms, payload])?;
-    let options: DeliveryOptions = tx.query_one(&DELIVERY_OPTIONS, params![seq])?;
-    let due_ms = now_ms.saturating_add(options.delay_ms);
-    let window_ms = tx.limits().retry_window_ms(options.expires_ms);
-    let destination = Destination::load_or_create(tx, options.account, &options.authority)?;
-    let row = QueueRow {
-        seq,
-        account: options.account,
-        destination: destination.seq,
-        lane: Lane::First,
-        path: path_hash(&options.url),
-        due_ms,
-        due_reason: DueReason::Delay,
-        expires_ms: window_ms.map(|window_ms| due_ms.saturating_add(window_ms)),
-        fence: 0,
-        attempt: 0,
-        n_counted_attempts: 0,
-    };
-    enqueue(tx, &row, destination)
-}
-
-/// Adds a row to the queue of webhooks, and records the row in the state of its destination.
-pub(super) fn enqueue(tx: &mut Tx<'_>, row: &QueueRow, mut destination: Destination) -> Result<(), Error> {
-    tx.execute(&ENQUEUE, Params::of(row).as_slice())?;
-    destination.webhook_added(row.lane, row.due_ms);
-    let failed_path = destination.state.only_failed_path(tx.now_ms());
-    if row.lane == Lane::First && failed_path.is_some_and(|failed_path| failed_path != row.path) {
-        let other_path_due_ms = &mut destination.due.other_path_due_ms;
-        *other_path_due_ms = Some(other_path_due_ms.map_or(row.due_ms, |due_ms| due_ms.min(row.due_ms)));
+    tx.execute_each(&ENQUEUE, &rows.iter().map(Params::of).collect::<Vec<_>>())?;
+    for row in rows {
+        let destination = destinations.get_mut(row.destination)?;
+        destination.webhook_added(row.lane, row.due_ms);
+        let failed_path = destination.state.only_failed_path(now_ms);
+        if row.lane == Lane::First && failed_path.is_some_and(|failed_path| failed_path != row.path) {
+            let other_path_due_ms = &mut destination.due.other_path_due_ms;
+            *other_path_due_ms = Some(other_path_due_ms.map_or(row.due_ms, |due_ms| due_ms.min(row.due_ms)));
+        }
     }
-    destination.save(tx)
+    destinations.save(tx)
 }
 
 /// Changes the status of a webhook, and updates the counters of its account.
@@ -147,27 +238,36 @@ pub(super) fn apply_transition(
     transition: Transition,
 ) -> Result<(), Error> {
     Delta::default().with_transition(&transition).apply(tx, account)?;
-    write_status(tx, seq, transition)
+    write_statuses(tx, &[(seq, transition)])
 }
 
-/// Changes the status of a webhook. The caller must update the counters of the account.
-pub(super) fn write_status(tx: &mut Tx<'_>, seq: i64, transition: Transition) -> Result<(), Error> {
-    let Transition { from, to } = transition;
-    let status = to.status();
-    let (scheduled_ms, dispatched_ms, delivered_ms, failed_ms, failure) = match to {
-        WebhookState::Scheduled { since_ms } => (Some(since_ms), None, None, None, None),
-        WebhookState::Dispatched { since_ms } => (None, Some(since_ms), None, None, None),
-        WebhookState::Delivered { at_ms } => (None, None, Some(at_ms), None, None),
-        WebhookState::Failed { at_ms, reason } => (None, None, None, Some(at_ms), Some(reason)),
-    };
-    let n_rows = tx.execute(
-        &SET_STATUS,
-        params![seq, from, status, scheduled_ms, dispatched_ms, delivered_ms, failed_ms, failure],
-    )?;
-    if n_rows == 1 {
-        return Ok(());
+/// Changes the statuses of webhooks. The caller must update the counters of the accounts.
+pub(super) fn write_statuses(tx: &mut Tx<'_>, transitions: &[(i64, Transition)]) -> Result<(), Error> {
+    let changes: Vec<_> = transitions.iter().map(StatusChange::from).collect();
+    tx.execute_each(&SET_STATUS, &changes.iter().map(Params::of).collect::<Vec<_>>())
+}
+
+impl From<&(i64, Transition)> for StatusChange {
+    fn from((seq, transition): &(i64, Transition)) -> Self {
+        let unchanged = Self {
+            seq: *seq,
+            from: transition.from,
+            to: transition.to.status(),
+            scheduled_ms: None,
+            dispatched_ms: None,
+            delivered_ms: None,
+            failed_ms: None,
+            failure: None,
+        };
+        match transition.to {
+            WebhookState::Scheduled { since_ms } => Self { scheduled_ms: Some(since_ms), ..unchanged },
+            WebhookState::Dispatched { since_ms } => Self { dispatched_ms: Some(since_ms), ..unchanged },
+            WebhookState::Delivered { at_ms } => Self { delivered_ms: Some(at_ms), ..unchanged },
+            WebhookState::Failed { at_ms, reason } => {
+                Self { failed_ms: Some(at_ms), failure: Some(reason), ..unchanged }
+            }
+        }
     }
-    Err(Error::Corrupt(format!("webhook {seq} is not {from} and cannot become {status}")))
 }
 
 /// Removes a waiting webhook from the queue. The webhook does not return to the queue.
@@ -180,55 +280,122 @@ pub(super) fn remove_waiting(tx: &mut Tx<'_>, seq: i64) -> Result<(), Error> {
     destination.save_and_wake_waiting(tx)
 }
 
-/// Stores an attempt and applies its disposition to the webhook. If the lease was lost, the function only
-/// stores the attempt.
-pub(crate) fn record(
-    tx: &mut Tx<'_>,
-    lease: &LeaseKey,
-    attempt: &Attempt,
-    disposition: Disposition,
-) -> Result<RecordEffect, Error> {
+/// Stores attempts and applies their dispositions to the webhooks. If the lease of an attempt was lost, only
+/// the attempt is stored. Returns one effect for each report.
+pub(crate) fn record(tx: &mut Tx<'_>, reports: &[Report]) -> Result<Vec<Result<RecordEffect, Error>>, Error> {
     let now_ms = tx.now_ms();
-    attempts::close(tx, lease, attempt)?;
-    let ended = match disposition {
-        Disposition::Retry { due_ms } => requeue(tx, lease, &Requeue::after(attempt, due_ms, now_ms)),
-        Disposition::Delivered | Disposition::Failed { .. } => remove_leased(tx, lease),
-    };
-    let (mut destination, path) = match ended {
-        Ok(ended) => ended,
-        Err(Error::LostLease) => return Ok(RecordEffect::HistoryOnly),
-        Err(error) => return Err(error),
-    };
-    apply_transition(tx, lease.seq, lease.account, Dispatched.attempted(disposition, now_ms))?;
-    let event = destination.state.record_attempt(attempt, path, now_ms, &tx.limits());
-    destination.refresh_other_path(tx)?;
-    destination.save_and_wake_waiting(tx)?;
-    let change = match event {
-        Some(event) => Some(BreakerChange { event, n_waiting: waiting::count(tx, destination.seq)? }),
-        None => None,
-    };
-    Ok(RecordEffect::Applied(change))
+    attempts::close(tx, reports.iter().map(|report| (&report.lease, &report.attempt)))?;
+    let ends = reports.iter().map(|report| (report.lease, LeaseEnd::after(report, now_ms)));
+    let mut ended = end_leases(tx, &ends.collect::<Vec<_>>())?;
+    let held: Vec<_> = reports.iter().map(|report| ended.remove(&report.lease)).collect();
+    let mut destinations = Destinations::load(tx, held.iter().flatten().map(|ended| ended.destination))?;
+    let (mut deltas, mut transitions, mut effects) = (Deltas::default(), Vec::new(), Vec::new());
+    for (report, ended) in reports.iter().zip(&held) {
+        let Some(ended) = ended else {
+            effects.push(Ok(RecordEffect::HistoryOnly));
+            continue;
+        };
+        let Report { lease, attempt, disposition } = report;
+        let transition = Dispatched.attempted(*disposition, now_ms);
+        deltas.add(lease.account, Delta::default().with_transition(&transition));
+        transitions.push((lease.seq, transition));
+        let destination = destinations.get_mut(ended.destination)?;
+        destination.lease_ended(ended.lane, report.due_ms());
+        let event = destination.state.record_attempt(attempt, ended.path, now_ms, &tx.limits());
+        effects.push(Ok(RecordEffect::Applied(breaker_change(tx, ended.destination, event)?)));
+    }
+    deltas.apply(tx)?;
+    write_statuses(tx, &transitions)?;
+    for destination in destinations.iter_mut() {
+        destination.refresh_other_path(tx)?;
+    }
+    let ended: Vec<_> = held.iter().flatten().map(|ended| ended.destination).collect();
+    destinations.save_and_wake_waiting(tx, &ended)?;
+    Ok(effects)
+}
+
+fn breaker_change(
+    tx: &mut Tx<'_>,
+    destination: i64,
+    event: Option<BreakerEvent>,
+) -> Result<Option<BreakerChange>, Error> {
+    let Some(event) = event else { return Ok(None) };
+    Ok(Some(BreakerChange { event, n_waiting: waiting::count(tx, destination)? }))
 }
 
 /// Returns a webhook that was not sent to the queue, and deletes its attempt.
 pub(crate) fn release(tx: &mut Tx<'_>, lease: &LeaseKey, due_ms: i64) -> Result<(), Error> {
-    let now_ms = tx.now_ms();
     let due_reason = DueReason::LocalTrouble;
-    let unsent = Requeue { due_ms, due_reason, n_deleted_attempts: 1, n_counted_attempts: 0 };
-    let (destination, _) = requeue(tx, lease, &unsent)?;
-    attempts::delete(tx, lease)?;
-    apply_transition(tx, lease.seq, lease.account, Dispatched.returned(now_ms))?;
-    destination.save_and_wake_waiting(tx)
+    let requeue = Requeue { due_ms, due_reason, n_deleted_attempts: 1, n_counted_attempts: 0 };
+    end_unsent(tx, lease, LeaseEnd::Requeue(requeue), Dispatched.returned(tx.now_ms()))
 }
 
 /// Changes a webhook that was not sent to `failed`, and deletes its attempt.
 pub(crate) fn abandon(tx: &mut Tx<'_>, lease: &LeaseKey, reason: FailureReason) -> Result<(), Error> {
-    let now_ms = tx.now_ms();
-    let (destination, _) = remove_leased(tx, lease)?;
+    let failed = Dispatched.attempted(Disposition::Failed { reason }, tx.now_ms());
+    end_unsent(tx, lease, LeaseEnd::Remove, failed)
+}
+
+/// Ends the lease on a webhook that was not sent, and deletes its attempt.
+fn end_unsent(tx: &mut Tx<'_>, lease: &LeaseKey, end: LeaseEnd, transition: Transition) -> Result<(), Error> {
+    let ended = end_leases(tx, &[(*lease, end)])?.remove(lease).ok_or(Error::LostLease)?;
     attempts::delete(tx, lease)?;
-    let failed = Dispatched.attempted(Disposition::Failed { reason }, now_ms);
-    apply_transition(tx, lease.seq, lease.account, failed)?;
+    apply_transition(tx, lease.seq, lease.account, transition)?;
+    let mut destination = Destination::load(tx, ended.destination)?;
+    destination.lease_ended(ended.lane, end.due_ms());
     destination.save_and_wake_waiting(tx)
+}
+
+/// Ends leases on webhooks. Returns the queue rows of the webhooks whose leases were held. The caller must
+/// update and save their destinations.
+fn end_leases(tx: &mut Tx<'_>, ends: &[(LeaseKey, LeaseEnd)]) -> Result<EndedLeases, Error> {
+    let (mut removed, mut requeued) = (Vec::new(), Vec::new());
+    for (lease, end) in ends {
+        let key = Params::of(&lease.seq).and(&lease.fence);
+        match end {
+            LeaseEnd::Remove => removed.push(key),
+            LeaseEnd::Requeue(requeue) => requeued.push(key.and(requeue)),
+        }
+    }
+    let mut ended: Vec<EndedLease> = tx.query_all(&DEQUEUE_LEASED, &removed)?;
+    ended.extend(tx.query_all::<EndedLease>(&REQUEUE, &requeued)?);
+    Ok(EndedLeases(ended.into_iter().map(|ended| ((ended.seq, ended.fence), ended)).collect()))
+}
+
+/// The queue rows of the webhooks whose leases have ended, by their sequence numbers and fencing tokens.
+struct EndedLeases(HashMap<(i64, i64), EndedLease>);
+
+impl EndedLeases {
+    fn remove(&mut self, lease: &LeaseKey) -> Option<EndedLease> {
+        self.0.remove(&(lease.seq, lease.fence))
+    }
+}
+
+impl Report {
+    /// The due time of the next attempt, if there is one.
+    fn due_ms(&self) -> Option<i64> {
+        match self.disposition {
+            Disposition::Retry { due_ms } => Some(due_ms),
+            Disposition::Delivered | Disposition::Failed { .. } => None,
+        }
+    }
+}
+
+impl LeaseEnd {
+    fn after(report: &Report, now_ms: i64) -> Self {
+        match report.due_ms() {
+            Some(due_ms) => Self::Requeue(Requeue::after(&report.attempt, due_ms, now_ms)),
+            None => Self::Remove,
+        }
+    }
+
+    /// The due time of a webhook that returns to the queue.
+    fn due_ms(&self) -> Option<i64> {
+        match self {
+            Self::Remove => None,
+            Self::Requeue(requeue) => Some(requeue.due_ms),
+        }
+    }
 }
 
 impl Requeue {
@@ -246,27 +413,4 @@ impl Requeue {
         let n_counted_attempts = i64::from(!is_interrupted);
         Self { due_ms, due_reason, n_deleted_attempts: 0, n_counted_attempts }
     }
-}
-
-/// Removes a leased webhook from the queue for good. Returns the destination of the webhook, which the caller
-/// must save, and the hash of the URL path of the webhook.
-fn remove_leased(tx: &mut Tx<'_>, lease: &LeaseKey) -> Result<(Destination, i64), Error> {
-    let removed: Option<(i64, i64)> = tx.query_optional(&DEQUEUE_LEASED, params![lease.seq, lease.fence])?;
-    let (destination, path) = removed.ok_or(Error::LostLease)?;
-    let mut destination = Destination::load(tx, destination)?;
-    destination.state.end_lease();
-    Ok((destination, path))
-}
-
-/// Puts a leased webhook back into the queue. Returns the destination of the webhook, which the caller must
-/// save, and the hash of the URL path of the webhook.
-fn requeue(tx: &mut Tx<'_>, lease: &LeaseKey, requeue: &Requeue) -> Result<(Destination, i64), Error> {
-    let Requeue { due_ms, due_reason, n_deleted_attempts, n_counted_attempts } = *requeue;
-    let params = params![lease.seq, lease.fence, due_ms, due_reason, n_deleted_attempts, n_counted_attempts];
-    let requeued: Option<(i64, Lane, i64)> = tx.query_optional(&REQUEUE, params)?;
-    let (destination, lane, path) = requeued.ok_or(Error::LostLease)?;
-    let mut destination = Destination::load(tx, destination)?;
-    destination.state.end_lease();
-    destination.webhook_added(lane, due_ms);
-    Ok((destination, path))
 }

@@ -3,18 +3,19 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use tokio::runtime::Runtime;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{BorrowToSql, Type};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use super::failure::{Failure, statement_error};
 use super::url::Server;
-use super::values::{PostgresRow, type_of};
+use super::values::{PostgresRow, array_type_of, type_of};
 use crate::error::Error;
-use crate::sql::Session;
 use crate::sql::row::Row;
 use crate::sql::sql_value::SqlValue;
 use crate::sql::statement::Statement;
+use crate::sql::{Params, Session};
 
 /// The longest time for one answer of the server. It exceeds the server's own time-out for statements, so
 /// that a server that is alive ends a statement first.
@@ -108,17 +109,33 @@ impl Transaction<'_> {
     fn prepare(
         &mut self,
         statement: &'static Statement,
-        params: &[SqlValue<'_>],
+        types: impl Fn() -> Vec<Type>,
     ) -> Result<tokio_postgres::Statement, Error> {
         let address = std::ptr::from_ref(statement).addr();
         if let Some(prepared) = self.connection.statements.get(&address) {
             return Ok(prepared.clone());
         }
-        let types: Vec<_> = params.iter().map(type_of).collect();
-        let sql = statement.postgres();
+        let (sql, types) = (statement.postgres(), types());
         let prepared = self.answer(|client| async move { client.prepare_typed(&sql, &types).await })?;
         self.connection.statements.insert(address, prepared.clone());
         Ok(prepared)
+    }
+
+    /// Runs a prepared statement, and calls `on_row` for each row of its result.
+    fn read_rows<P: BorrowToSql>(
+        &mut self,
+        statement: &Statement,
+        prepared: &tokio_postgres::Statement,
+        params: impl IntoIterator<Item = P, IntoIter: ExactSizeIterator>,
+        on_row: &mut dyn FnMut(&mut Row<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let rows = self.answer(|client| async move {
+            client.query_raw(prepared, params).await?.try_collect::<Vec<_>>().await
+        })?;
+        if statement.writes() {
+            self.n_changes += rows.len() as u64;
+        }
+        rows.iter().try_for_each(|row| on_row(&mut Row::new(&PostgresRow(row))))
     }
 
     /// Waits for the answer to a request. Records a failure of the whole transaction.
@@ -144,9 +161,8 @@ impl Transaction<'_> {
 
 impl Session for Transaction<'_> {
     fn execute(&mut self, statement: &'static Statement, params: &[SqlValue<'_>]) -> Result<u64, Error> {
-        let prepared = self.prepare(statement, params)?;
-        let params: Vec<_> = params.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-        let n_rows = self.answer(|client| async move { client.execute(&prepared, &params).await })?;
+        let prepared = self.prepare(statement, || params.iter().map(type_of).collect())?;
+        let n_rows = self.answer(|client| client.execute_raw(&prepared, params.iter()))?;
         self.n_changes += n_rows;
         Ok(n_rows)
     }
@@ -157,15 +173,36 @@ impl Session for Transaction<'_> {
         params: &[SqlValue<'_>],
         on_row: &mut dyn FnMut(&mut Row<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let prepared = self.prepare(statement, params)?;
-        let params: Vec<_> = params.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-        let rows = self.answer(|client| async move { client.query(&prepared, &params).await })?;
-        if statement.writes() {
-            self.n_changes += rows.len() as u64;
-        }
-        for row in &rows {
-            on_row(&mut Row::new(&PostgresRow(row)))?;
-        }
-        Ok(())
+        let prepared = self.prepare(statement, || params.iter().map(type_of).collect())?;
+        self.read_rows(statement, &prepared, params, on_row)
     }
+
+    fn execute_all(&mut self, statement: &'static Statement, rows: &[Params<'_>]) -> Result<u64, Error> {
+        let arrays = arrays(rows);
+        let prepared = self.prepare(statement, || array_types(rows))?;
+        let n_rows = self.answer(|client| client.execute_raw(&prepared, arrays.iter()))?;
+        self.n_changes += n_rows;
+        Ok(n_rows)
+    }
+
+    fn query_all(
+        &mut self,
+        statement: &'static Statement,
+        rows: &[Params<'_>],
+        on_row: &mut dyn FnMut(&mut Row<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let arrays = arrays(rows);
+        let prepared = self.prepare(statement, || array_types(rows))?;
+        self.read_rows(statement, &prepared, &arrays, on_row)
+    }
+}
+
+/// Turns the rows of a statement into one array for each parameter.
+fn arrays<'a>(rows: &[Params<'a>]) -> Vec<Vec<SqlValue<'a>>> {
+    let n_columns = rows.first().map_or(0, |row| row.as_slice().len());
+    (0..n_columns).map(|column| rows.iter().map(|row| row.as_slice()[column]).collect()).collect()
+}
+
+fn array_types(rows: &[Params<'_>]) -> Vec<Type> {
+    rows.first().map_or_else(Vec::new, |row| row.as_slice().iter().map(array_type_of).collect())
 }

@@ -9,23 +9,32 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::sql::row::ColumnSource;
-use crate::sql::sql_value::SqlValue;
+use crate::sql::sql_value::{SqlType, SqlValue};
 
-/// Returns the type of a parameter. The server infers the type of a NULL from the statement.
+/// Returns the type of a parameter.
 pub(super) fn type_of(value: &SqlValue<'_>) -> Type {
-    match value {
-        SqlValue::Null => Type::UNKNOWN,
-        SqlValue::Int(_) => Type::INT8,
-        SqlValue::Text(_) => Type::TEXT,
-        SqlValue::Bytes(_) => Type::BYTEA,
-        SqlValue::Uuid(_) => Type::UUID,
+    match value.sql_type() {
+        SqlType::Int => Type::INT8,
+        SqlType::Text => Type::TEXT,
+        SqlType::Bytes => Type::BYTEA,
+        SqlType::Uuid => Type::UUID,
+    }
+}
+
+/// Returns the type of an array of parameters of the same type.
+pub(super) fn array_type_of(value: &SqlValue<'_>) -> Type {
+    match value.sql_type() {
+        SqlType::Int => Type::INT8_ARRAY,
+        SqlType::Text => Type::TEXT_ARRAY,
+        SqlType::Bytes => Type::BYTEA_ARRAY,
+        SqlType::Uuid => Type::UUID_ARRAY,
     }
 }
 
 impl ToSql for SqlValue<'_> {
     fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
         match self {
-            Self::Null => Ok(IsNull::Yes),
+            Self::Null(_) => Ok(IsNull::Yes),
             Self::Int(value) => value.to_sql(ty, out),
             // PostgreSQL stores no NUL character in a text. Such a text can only come from a receiver's
             // response.

@@ -25,7 +25,7 @@ use crate::clock::Clock;
 use crate::due_signal::{DueTimes, DueUpdate, Queue};
 use crate::error::Error;
 use crate::sql::Tx;
-use crate::sql::database::{Message, Shared, spawn, take_batch, write_queue};
+use crate::sql::database::{Message, Shared, spawn, split, take_batch, write_queue};
 use crate::sql::operation::{Operation, RunEffect, TransactionFailure};
 
 /// Begins a transaction that writes, and waits for the lock for writing.
@@ -94,7 +94,8 @@ impl Writer {
     fn commit_batch(&mut self, mut batch: Batch) {
         let committed = self.run_until_committed(&mut batch);
         if let Ok(has_changes) = committed {
-            self.shared.n_operations.fetch_add(batch.operations.len() as u64, Ordering::Relaxed);
+            let n_operations = batch.operations.iter().map(|operation| operation.n_calls() as u64).sum();
+            self.shared.n_operations.fetch_add(n_operations, Ordering::Relaxed);
             self.shared.n_commits.fetch_add(u64::from(has_changes), Ordering::Relaxed);
             for (queue, update) in batch.due_updates {
                 self.due_times.apply(queue, update);
@@ -176,7 +177,8 @@ impl Writer {
 /// Runs the operations of a batch. An operation that fails undoes only its own writes.
 fn run_operations(transaction: &mut Transaction<'_>, batch: &mut Batch, now_ms: i64) -> Result<(), Failure> {
     let mut savepoint = "SAVEPOINT operation";
-    for operation in &mut batch.operations {
+    let mut index = 0;
+    while let Some(operation) = batch.operations.get_mut(index) {
         transaction.run(savepoint)?;
         savepoint = "RELEASE operation; SAVEPOINT operation";
         let n_changes = transaction.n_changes;
@@ -191,7 +193,11 @@ fn run_operations(transaction: &mut Transaction<'_>, batch: &mut Batch, now_ms: 
         } else {
             transaction.run("ROLLBACK TO operation")?;
             transaction.n_changes = n_changes;
+            if split(&mut batch.operations, index) {
+                continue;
+            }
         }
+        index += 1;
     }
     Ok(())
 }

@@ -17,11 +17,11 @@ use uuid::Uuid;
 use super::migrate;
 use crate::durable_directory::create_durable_directory;
 use crate::error::Error;
-use crate::sql::Session;
 use crate::sql::operation::TransactionFailure;
 use crate::sql::row::{ColumnSource, Row};
 use crate::sql::sql_value::SqlValue;
 use crate::sql::statement::Statement;
+use crate::sql::{Params, Session};
 
 /// The longest time that a statement waits for a lock of another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -123,12 +123,43 @@ impl Session for OpenTransaction<'_> {
         on_row: &mut dyn FnMut(&mut Row<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let mut prepared = prepare(self.0, statement, params)?;
-        let mut rows = prepared.raw_query();
-        while let Some(row) = rows.next().map_err(statement_error)? {
-            on_row(&mut Row::new(&SqliteRow(row)))?;
+        read_rows(&mut prepared, on_row)
+    }
+
+    fn execute_all(&mut self, statement: &'static Statement, rows: &[Params<'_>]) -> Result<u64, Error> {
+        let mut prepared = self.0.prepare_cached(statement.sqlite()).map_err(statement_error)?;
+        let mut n_changes = 0;
+        for row in rows {
+            bind(&mut prepared, row.as_slice())?;
+            n_changes += prepared.raw_execute().map_err(statement_error)? as u64;
+        }
+        Ok(n_changes)
+    }
+
+    fn query_all(
+        &mut self,
+        statement: &'static Statement,
+        rows: &[Params<'_>],
+        on_row: &mut dyn FnMut(&mut Row<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut prepared = self.0.prepare_cached(statement.sqlite()).map_err(statement_error)?;
+        for row in rows {
+            bind(&mut prepared, row.as_slice())?;
+            read_rows(&mut prepared, on_row)?;
         }
         Ok(())
     }
+}
+
+fn read_rows(
+    prepared: &mut CachedStatement<'_>,
+    on_row: &mut dyn FnMut(&mut Row<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut rows = prepared.raw_query();
+    while let Some(row) = rows.next().map_err(statement_error)? {
+        on_row(&mut Row::new(&SqliteRow(row)))?;
+    }
+    Ok(())
 }
 
 fn prepare<'c>(
@@ -137,16 +168,21 @@ fn prepare<'c>(
     params: &[SqlValue<'_>],
 ) -> Result<CachedStatement<'c>, Error> {
     let mut prepared = connection.prepare_cached(statement.sqlite()).map_err(statement_error)?;
+    bind(&mut prepared, params)?;
+    Ok(prepared)
+}
+
+fn bind(prepared: &mut CachedStatement<'_>, params: &[SqlValue<'_>]) -> Result<(), Error> {
     for (number, value) in (1..).zip(params) {
         prepared.raw_bind_parameter(number, value).map_err(statement_error)?;
     }
-    Ok(prepared)
+    Ok(())
 }
 
 impl ToSql for SqlValue<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self {
-            Self::Null => ValueRef::Null,
+            Self::Null(_) => ValueRef::Null,
             Self::Int(value) => ValueRef::Integer(*value),
             Self::Text(value) => ValueRef::Text(value.as_bytes()),
             Self::Bytes(value) => ValueRef::Blob(value),

@@ -17,7 +17,8 @@ use crate::model::account::{NewKey, UsageDelta};
 use crate::model::authority::Authority;
 use crate::model::request::{InputRef, JobOutcome, NewRequest, NewWebhook};
 use crate::model::webhook::{Attempt, Disposition, FailureReason, Outcome, Timings};
-use crate::sql::webhooks::RecordEffect;
+use crate::sql::jobs::FinishedJob;
+use crate::sql::webhooks::{RecordEffect, Report};
 use crate::sql::{self, Tx};
 
 const MAX_PAGES: i64 = 120;
@@ -59,7 +60,7 @@ async fn accept(database: &Database, account: i64, id: Uuid) -> Result<(), Error
         headers: vec![],
     };
     let new = NewRequest { id, account, spec: "x".repeat(3_000), input: InputRef::Url, webhook };
-    write(database, move |tx| sql::jobs::accept(tx, &new)).await
+    write(database, move |tx| sql::single(tx, sql::jobs::accept, new.clone())).await
 }
 
 async fn unfinished(database: &Database, ids: Vec<Uuid>) -> Vec<Uuid> {
@@ -74,7 +75,7 @@ fn empty_outcome() -> JobOutcome {
 async fn free_pages(database: &Database, clock: &Clock) {
     write(database, |tx| {
         for lease in sql::jobs::claim(tx, 10, 1_000)? {
-            sql::jobs::finish(tx, &lease, &empty_outcome())?;
+            sql::single(tx, sql::jobs::finish, FinishedJob { lease, outcome: empty_outcome() })?;
         }
         for lease in sql::claims::claim(tx, 10.into(), 1_000)?.leases {
             sql::webhooks::abandon(tx, &lease.key(), FailureReason::Expired)?;
@@ -133,8 +134,8 @@ async fn a_lease_stays_valid_when_the_report_of_an_attempt_fails_because_the_dis
     let account = add_account(&database).await;
     accept(&database, account, Uuid::new_v4()).await.unwrap();
     let key = write(&database, |tx| {
-        let job = sql::jobs::claim(tx, 1, 1_000)?.remove(0);
-        sql::jobs::finish(tx, &job, &empty_outcome())?;
+        let lease = sql::jobs::claim(tx, 1, 1_000)?.remove(0);
+        sql::single(tx, sql::jobs::finish, FinishedJob { lease, outcome: empty_outcome() })?;
         Ok(sql::claims::claim(tx, 1.into(), 1_000)?.leases.remove(0).key())
     })
     .await
@@ -151,7 +152,8 @@ async fn a_lease_stays_valid_when_the_report_of_an_attempt_fails_because_the_dis
         retry_after_ms: None,
     };
     let record = |attempt: Attempt| {
-        write(&database, move |tx| sql::webhooks::record(tx, &key, &attempt, Disposition::Delivered))
+        let report = Report { lease: key, attempt, disposition: Disposition::Delivered };
+        write(&database, move |tx| sql::single(tx, sql::webhooks::record, report.clone()))
     };
     let refused = record(attempt.clone()).await;
     assert!(matches!(refused, Err(Error::Busy)), "{refused:?}");

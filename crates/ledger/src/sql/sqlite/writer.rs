@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::due_signal::{DueTimes, DueUpdate, Queue};
 use crate::error::Error;
 use crate::sql::Tx;
-use crate::sql::database::{Message, Shared, spawn, take_batch, write_queue};
+use crate::sql::database::{Message, Shared, spawn, split, take_batch, write_queue};
 use crate::sql::operation::{Operation, RunEffect, TransactionFailure};
 
 /// The time without an operation after which the writer requests a checkpoint. The checkpoint copies the
@@ -105,7 +105,7 @@ impl Writer {
         };
         match &committed {
             Ok(()) => {
-                let n_operations = batch.operations.len() as u64;
+                let n_operations = batch.operations.iter().map(|operation| operation.n_calls() as u64).sum();
                 self.shared.n_operations.fetch_add(n_operations, Ordering::Relaxed);
                 for (queue, update) in batch.due_updates {
                     self.due_times.apply(queue, update);
@@ -137,10 +137,12 @@ impl Writer {
     }
 
     fn run_operations(&self, batch: &mut Batch) -> Result<(), TransactionFailure> {
-        for operation in &mut batch.operations {
+        let mut index = 0;
+        while let Some(operation) = batch.operations.get_mut(index) {
             self.execute("SAVEPOINT operation")?;
             let mut session = OpenTransaction(&self.connection);
             let mut tx = Tx::new(&mut session, self.clock.now_ms(), operation.limits());
+            index += 1;
             match operation.run(&mut tx) {
                 RunEffect::Commit => batch.due_updates.extend(tx.into_due_updates()),
                 RunEffect::Poisoned => return Err(TransactionFailure::Poisoned),
@@ -149,7 +151,12 @@ impl Writer {
                 RunEffect::RollBack if self.connection.is_autocommit() => {
                     return Err(TransactionFailure::Busy);
                 }
-                RunEffect::RollBack => self.execute("ROLLBACK TO operation")?,
+                RunEffect::RollBack => {
+                    self.execute("ROLLBACK TO operation")?;
+                    if split(&mut batch.operations, index - 1) {
+                        index -= 1;
+                    }
+                }
             }
             self.execute("RELEASE operation")?;
         }
