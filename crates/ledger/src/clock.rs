@@ -65,6 +65,14 @@ impl Clock {
         }
     }
 
+    /// Returns how far the clock of this machine is ahead of the clock of the database server, in milliseconds.
+    pub fn ahead_ms(&self) -> i64 {
+        match self {
+            Self::Server(server_ahead_ms) => -server_ahead_ms.load(Ordering::Relaxed),
+            Self::System | Self::Manual(_) => 0,
+        }
+    }
+
     /// Moves a manual clock by `by_ms`, and wakes all tasks that wait for the clock. A negative `by_ms` sets
     /// the clock back.
     ///

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod jobs;
+mod nodes;
 mod watermarks;
 mod webhooks;
 
@@ -22,6 +23,7 @@ use crate::lease::RecoveryReport;
 use crate::sql::database::Database;
 use crate::sql::operation::CallGroup;
 use crate::sql::{self, Tx, postgres, sqlite};
+use nodes::Membership;
 
 /// The place where the ledger is stored.
 #[derive(Clone)]
@@ -63,6 +65,7 @@ pub struct Ledger {
     /// [`Ledger::has_held_back_webhooks`].
     is_held_back: Arc<AtomicBool>,
     completions: Arc<CompletionRegistry>,
+    membership: Arc<Membership>,
 }
 
 /// Counts of the operations and commits since the ledger was opened, for metrics.
@@ -72,6 +75,8 @@ pub struct LedgerStats {
     pub n_operations: u64,
     /// The number of commits. Several operations may share one commit.
     pub n_commits: u64,
+    /// The number of writes that were refused because their lease was lost.
+    pub n_refused: u64,
     /// The length of the write-ahead log when it was last measured, in pages of 4 KiB.
     pub wal_pages: u64,
 }
@@ -103,6 +108,7 @@ impl Ledger {
             last_claim_ms: Arc::new(AtomicI64::new(i64::MAX)),
             is_held_back: Arc::default(),
             completions: Arc::default(),
+            membership: Arc::default(),
         })
     }
 
@@ -123,8 +129,8 @@ impl Ledger {
     /// [`Error::Busy`], [`Error::Poisoned`], [`Error::Closed`], [`Error::Database`].
     pub async fn recover(&self) -> Result<RecoveryReport, Error> {
         self.write(move |tx| {
-            let n_jobs = sql::jobs::reap(tx, i64::MAX)?;
-            let n_webhooks = sql::claims::reap(tx, i64::MAX)?;
+            let n_jobs = sql::jobs::reap(tx, i64::MAX, None)?;
+            let n_webhooks = sql::claims::reap(tx, i64::MAX, None)?;
             sql::idempotency::recover(tx)?;
             Ok(RecoveryReport { n_jobs, n_webhooks })
         })
@@ -179,7 +185,7 @@ impl Ledger {
         &self,
         operation: impl Fn(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.database.write(self.limits, operation).await
+        self.count_refused(self.database.write(self.limits, operation).await)
     }
 
     /// Runs a call of a function that serves all waiting calls together. Returns after the commit has been
@@ -189,7 +195,14 @@ impl Ledger {
         function: CallGroup<I, T>,
         input: I,
     ) -> Result<T, Error> {
-        self.database.call(self.limits, function, input).await
+        self.count_refused(self.database.call(self.limits, function, input).await)
+    }
+
+    fn count_refused<T>(&self, answer: Result<T, Error>) -> Result<T, Error> {
+        if matches!(answer, Err(Error::LostLease)) {
+            self.database.count_refused();
+        }
+        answer
     }
 
     /// Runs an operation that only reads. The operation reads one snapshot of the database, in a transaction

@@ -40,6 +40,7 @@ pub use lease::{Lease, RecoveryReport, ReleaseReason};
 pub use ledger::{Ledger, LedgerStats, Store};
 pub use model::account::{Account, AccountId, KeyInfo, NewKey, Secret, SecretInfo, Usage, UsageDelta};
 pub use model::authority::Authority;
+pub use model::node::{Heartbeat, NewNode, NodeInfo};
 pub use model::request::{
     ExpiredResult, IdempotencyStatus, IdempotentRequest, InputRef, Job, JobOutcome, NewRequest, NewWebhook,
     StoredContent, StoredResult,

@@ -3,6 +3,7 @@
 
 pub(crate) mod account;
 pub(crate) mod authority;
+pub(crate) mod node;
 pub(crate) mod request;
 pub(crate) mod watermark;
 pub(crate) mod webhook;

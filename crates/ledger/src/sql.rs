@@ -20,6 +20,7 @@ pub(crate) mod history;
 pub(crate) mod idempotency;
 pub(crate) mod interventions;
 pub(crate) mod jobs;
+pub(crate) mod nodes;
 pub(crate) mod operation;
 pub(crate) mod postgres;
 pub(crate) mod results;
@@ -226,6 +227,7 @@ fn all_statements() -> Vec<&'static Statement> {
         idempotency::ALL,
         interventions::ALL,
         jobs::ALL,
+        nodes::ALL,
         results::ALL,
         waiting::ALL,
         watermarks::ALL,

@@ -27,7 +27,8 @@ impl Ledger {
     /// lease ran out is due again, and its number of crashes grows by one. The caller should claim only as
     /// many jobs as the caller can start to process now.
     pub async fn claim_jobs(&self, limit: u32, lease_ms: i64) -> Result<Vec<Lease<Job>>, Error> {
-        self.write(move |tx| sql::jobs::claim(tx, limit, lease_ms)).await
+        let owner = self.owner();
+        self.write(move |tx| sql::jobs::claim(tx, owner, limit, lease_ms)).await
     }
 
     /// Extends the lease on a job, so that the lease ends `lease_ms` from now. Fails with
@@ -63,8 +64,8 @@ impl Ledger {
     /// Reserves an idempotency key for a request. The request keeps the key for 24 hours. If another request
     /// has the key, the returned [`IdempotencyStatus`] describes the other request.
     pub async fn begin_idempotent(&self, request: &IdempotentRequest) -> Result<IdempotencyStatus, Error> {
-        let request = request.clone();
-        self.write(move |tx| sql::idempotency::begin(tx, &request)).await
+        let (owner, request) = (self.owner(), request.clone());
+        self.write(move |tx| sql::idempotency::begin(tx, owner, &request)).await
     }
 
     /// Stores the answer to a request under the idempotency key of the request. An accepted request needs no

@@ -40,7 +40,8 @@ impl Ledger {
             self.write(sql::destinations::clamp_to_clock).await?;
         }
         self.last_claim_ms.store(now_ms, Ordering::Relaxed);
-        let claimed = self.write(move |tx| sql::claims::claim(tx, capacity, lease_ms)).await?;
+        let owner = self.owner();
+        let claimed = self.write(move |tx| sql::claims::claim(tx, owner, capacity, lease_ms)).await?;
         self.is_held_back.store(claimed.is_held_back, Ordering::Relaxed);
         Ok(claimed.leases)
     }
@@ -66,7 +67,10 @@ impl Ledger {
         let report = Report { lease: lease.key(), attempt, disposition };
         match self.call(sql::webhooks::record, report).await? {
             RecordEffect::Applied(change) => Ok(change),
-            RecordEffect::HistoryOnly => Err(Error::LostLease),
+            RecordEffect::HistoryOnly => {
+                self.database.count_refused();
+                Err(Error::LostLease)
+            }
         }
     }
 

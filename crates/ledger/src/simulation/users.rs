@@ -71,7 +71,7 @@ impl World {
         };
         self.write(|tx| {
             sql::single(tx, sql::jobs::accept, new)?;
-            let lease = sql::jobs::claim(tx, 1, 1_000)?.remove(0);
+            let lease = sql::jobs::claim(tx, None, 1, 1_000)?.remove(0);
             sql::single(tx, sql::jobs::finish, FinishedJob { lease, outcome })
         })
         .expect("the id is new");
@@ -92,7 +92,7 @@ impl World {
         let now_ms = self.now_ms();
         self.tally.n_crashes += 1;
         let lost: Vec<_> = self.under_way.drain(..).collect();
-        self.write(|tx| sql::claims::reap(tx, i64::MAX)).expect("the ledger recovers");
+        self.write(|tx| sql::claims::reap(tx, i64::MAX, None)).expect("the ledger recovers");
         self.last_claim_ms = i64::MAX;
         for running in lost {
             self.expect_due(running.lease.value.id, now_ms);

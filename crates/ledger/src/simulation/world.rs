@@ -190,7 +190,8 @@ impl World {
             n_total: CAPACITY.n_total.saturating_sub(small(n_total)),
             n_retries: CAPACITY.n_retries.saturating_sub(small(n_retries)),
         };
-        let claimed = self.write(|tx| sql::claims::claim(tx, capacity, LEASE_MS)).expect("a claim succeeds");
+        let claimed =
+            self.write(|tx| sql::claims::claim(tx, None, capacity, LEASE_MS)).expect("a claim succeeds");
         let leases = claimed.leases;
         self.tally.n_held_back += u64::from(claimed.is_held_back);
         assert!(leases.len() <= capacity.n_total as usize);

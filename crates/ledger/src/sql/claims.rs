@@ -30,8 +30,9 @@ columns! {
 columns! { ReapedRow as reaped_columns, read { seq, account, destination, lane, attempt, fence } }
 
 statements! {
-    LEASE["of_seq, until_ms"] = concat!(
-        "UPDATE webhook_queue SET fence = fence + 1, attempt = attempt + 1, lease_until_ms = v.until_ms
+    LEASE["of_seq, until_ms, new_owner"] = concat!(
+        "UPDATE webhook_queue
+         SET fence = fence + 1, attempt = attempt + 1, lease_until_ms = v.until_ms, owner = v.new_owner
          FROM {rows} WHERE seq = v.of_seq RETURNING ", leased_columns!()
     );
     DUE_WEBHOOK["of_seq"] = concat!(
@@ -40,7 +41,7 @@ statements! {
     );
     REAP = concat!(
         "UPDATE webhook_queue SET lease_until_ms = NULL, due_ms = ?2, due_reason = ?3, is_last_chance = 0
-         WHERE lease_until_ms <= ?1 RETURNING ", reaped_columns!()
+         WHERE lease_until_ms <= ?1 AND (?4 IS NULL OR owner = ?4) RETURNING ", reaped_columns!()
     );
     NEXT_LEASE_END = "SELECT lease_until_ms FROM webhook_queue WHERE lease_until_ms IS NOT NULL
                       ORDER BY lease_until_ms LIMIT 1";
@@ -83,9 +84,14 @@ pub(crate) struct Claimed {
 }
 
 /// Takes leases on webhooks that are due, and opens their attempts.
-pub(crate) fn claim(tx: &mut Tx<'_>, capacity: SendCapacity, lease_ms: i64) -> Result<Claimed, Error> {
+pub(crate) fn claim(
+    tx: &mut Tx<'_>,
+    owner: Option<i64>,
+    capacity: SendCapacity,
+    lease_ms: i64,
+) -> Result<Claimed, Error> {
     let (now_ms, limits) = (tx.now_ms(), tx.limits());
-    reap(tx, now_ms)?;
+    reap(tx, now_ms, None)?;
     expiry::end_expired(tx, lease_ms)?;
     bulk::run_next_step(tx)?;
     let mut plan = ClaimPlan::new(tx, capacity)?;
@@ -99,17 +105,17 @@ pub(crate) fn claim(tx: &mut Tx<'_>, capacity: SendCapacity, lease_ms: i64) -> R
             left.n_retries -= n;
         }
     }
-    let leases = plan.lease(tx, &chosen, now_ms.saturating_add(lease_ms))?;
+    let leases = plan.lease(tx, &chosen, owner, now_ms.saturating_add(lease_ms))?;
     let is_held_back = update_due_time(tx, left)?;
     Ok(Claimed { leases, is_held_back })
 }
 
 /// Ends each lease on a webhook that ends at `until_ms` or earlier: returns the webhook to the queue, and
 /// closes its attempt as interrupted. An interrupted attempt does not count against the retry schedule.
-/// Returns the number of these webhooks.
-pub(crate) fn reap(tx: &mut Tx<'_>, until_ms: i64) -> Result<u64, Error> {
+/// With an `owner`, only the leases of this node end. Returns the number of these webhooks.
+pub(crate) fn reap(tx: &mut Tx<'_>, until_ms: i64, owner: Option<i64>) -> Result<u64, Error> {
     let now_ms = tx.now_ms();
-    let reaped: Vec<ReapedRow> = tx.query(&REAP, params![until_ms, now_ms, DueReason::Interrupted])?;
+    let reaped: Vec<ReapedRow> = tx.query(&REAP, params![until_ms, now_ms, DueReason::Interrupted, owner])?;
     if reaped.is_empty() {
         return Ok(0);
     }
@@ -241,6 +247,7 @@ impl ClaimPlan {
         mut self,
         tx: &mut Tx<'_>,
         chosen: &[u32],
+        owner: Option<i64>,
         until_ms: i64,
     ) -> Result<Vec<Lease<DueWebhook>>, Error> {
         let now_ms = tx.now_ms();
@@ -251,7 +258,7 @@ impl ClaimPlan {
             lanes.extend(taken.map(|(_, lane)| (*destination, *lane)));
             visited.push((*destination, *n));
         }
-        let leases = lease_webhooks(tx, &seqs, until_ms)?;
+        let leases = lease_webhooks(tx, &seqs, owner, until_ms)?;
         let (mut deltas, mut transitions) = (Deltas::default(), Vec::new());
         for lease in &leases {
             let dispatched = Scheduled.dispatched(now_ms);
@@ -287,8 +294,13 @@ impl ClaimPlan {
 
 /// Takes leases on webhooks, opens their attempts, and reads the contents to send. Returns the leases in the
 /// order of their due times.
-fn lease_webhooks(tx: &mut Tx<'_>, seqs: &[i64], until_ms: i64) -> Result<Vec<Lease<DueWebhook>>, Error> {
-    let rows: Vec<_> = seqs.iter().map(|seq| Params::of(seq).and(&until_ms)).collect();
+fn lease_webhooks(
+    tx: &mut Tx<'_>,
+    seqs: &[i64],
+    owner: Option<i64>,
+    until_ms: i64,
+) -> Result<Vec<Lease<DueWebhook>>, Error> {
+    let rows: Vec<_> = seqs.iter().map(|seq| Params::of(seq).and(&until_ms).and(&owner)).collect();
     let mut leased: Vec<LeasedRow> = tx.query_all(&LEASE, &rows)?;
     leased.sort_unstable_by_key(|row| (row.due_ms, row.seq));
     let key = |row: &LeasedRow| AttemptKey { seq: row.seq, number: row.attempt, fence: row.fence };

@@ -50,6 +50,7 @@ pub(super) struct Shared {
     is_poisoned: AtomicBool,
     pub(super) n_operations: AtomicU64,
     pub(super) n_commits: AtomicU64,
+    n_refused: AtomicU64,
     pub(super) wal_pages: AtomicU64,
     /// SQLite only: this lock is held during a checkpoint, because SQLite allows one checkpoint at a time and
     /// rejects a second checkpoint.
@@ -159,10 +160,16 @@ impl Database {
         self.shared.is_poisoned()
     }
 
+    /// Counts a write that was refused because its lease was lost.
+    pub(crate) fn count_refused(&self) {
+        self.shared.n_refused.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn stats(&self) -> LedgerStats {
         LedgerStats {
             n_operations: self.shared.n_operations.load(Ordering::Relaxed),
             n_commits: self.shared.n_commits.load(Ordering::Relaxed),
+            n_refused: self.shared.n_refused.load(Ordering::Relaxed),
             wal_pages: self.shared.wal_pages.load(Ordering::Relaxed),
         }
     }

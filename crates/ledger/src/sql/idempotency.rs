@@ -20,19 +20,22 @@ const RECOVERY_BATCH_LEN: i64 = 1_000;
 columns! {
     KeyRow as key_row_columns, read {
         sha256 = "i.sha256", request = "i.request", created_ms = "i.created_ms", answer = "i.answer",
-        request_seq = "r.seq"
+        request_seq = "r.seq",
+        is_abandoned = "CAST(CASE WHEN i.owner IS NOT NULL AND n.seq IS NULL THEN 1 ELSE 0 END AS BIGINT)"
     }
 }
 
 statements! {
     FIND = concat!(
-        "SELECT ", key_row_columns!(), " FROM idempotency i LEFT JOIN requests r ON r.id = i.request
+        "SELECT ", key_row_columns!(), " FROM idempotency i
+         LEFT JOIN requests r ON r.id = i.request LEFT JOIN nodes n ON n.seq = i.owner
          WHERE i.account = ?1 AND i.key = ?2"
     );
-    PUT = "INSERT INTO idempotency (account, key, sha256, request, created_ms) VALUES (?1, ?2, ?3, ?4, ?5)
+    PUT = "INSERT INTO idempotency (account, key, sha256, request, created_ms, owner)
+           VALUES (?1, ?2, ?3, ?4, ?5, ?6)
            ON CONFLICT (account, key) DO UPDATE
            SET sha256 = excluded.sha256, request = excluded.request, created_ms = excluded.created_ms,
-               answer = NULL";
+               answer = NULL, owner = excluded.owner";
     STORE_ANSWER = "UPDATE idempotency SET answer = ?4 WHERE account = ?1 AND key = ?2 AND request = ?3";
     RELEASE = "DELETE FROM idempotency
                WHERE account = ?1 AND key = ?2 AND request = ?3 AND answer IS NULL
@@ -47,7 +50,11 @@ statements! {
 
 /// Reserves an idempotency key for a request. If another request already has the key, returns the state of
 /// the other request.
-pub(crate) fn begin(tx: &mut Tx<'_>, request: &IdempotentRequest) -> Result<IdempotencyStatus, Error> {
+pub(crate) fn begin(
+    tx: &mut Tx<'_>,
+    owner: Option<i64>,
+    request: &IdempotentRequest,
+) -> Result<IdempotencyStatus, Error> {
     let now_ms = tx.now_ms();
     let (account, key) = (request.account, &request.key);
     let row = tx.query_optional::<KeyRow>(&FIND, params![account, key])?;
@@ -60,13 +67,13 @@ pub(crate) fn begin(tx: &mut Tx<'_>, request: &IdempotentRequest) -> Result<Idem
         match row.answer {
             Some(answer) => return Ok(IdempotencyStatus::Answered { id, answer }),
             None if row.request_seq.is_some() => return Ok(IdempotencyStatus::Accepted { id }),
-            None if now_ms.saturating_sub(row.created_ms) < MAX_PROCESSING_MS => {
+            None if !row.is_abandoned && now_ms.saturating_sub(row.created_ms) < MAX_PROCESSING_MS => {
                 return Ok(IdempotencyStatus::InProgress);
             }
             None => {}
         }
     }
-    tx.execute(&PUT, params![account, key, request.sha256, request.id, now_ms])?;
+    tx.execute(&PUT, params![account, key, request.sha256, request.id, now_ms, owner])?;
     Ok(IdempotencyStatus::New)
 }
 
@@ -114,4 +121,6 @@ struct KeyRow {
     answer: Option<String>,
     /// The sequence number of the accepted request. `None` if the ledger has not accepted the request.
     request_seq: Option<i64>,
+    /// Whether the node that processed the request has ended or lost its lease.
+    is_abandoned: bool,
 }

@@ -47,7 +47,7 @@ statements! {
     ADD_JOB["seq, account, due_ms"] = "INSERT INTO jobs (seq, account, due_ms, fence, n_crashes)
                                        SELECT v.seq, v.account, v.due_ms, 0, 0 FROM {rows}";
     CLAIM = concat!(
-        "UPDATE jobs SET fence = fence + 1, lease_until_ms = ?1
+        "UPDATE jobs SET fence = fence + 1, lease_until_ms = ?1, owner = ?4
          WHERE seq IN (SELECT seq FROM jobs
                        WHERE lease_until_ms IS NULL AND due_ms <= ?2
                        ORDER BY due_ms, seq LIMIT ?3)
@@ -62,7 +62,7 @@ statements! {
     /// This statement ends the leases that have run out. The jobs of these leases are due from now on, like
     /// new jobs.
     REAP = "UPDATE jobs SET lease_until_ms = NULL, due_ms = ?2, n_crashes = n_crashes + 1
-            WHERE lease_until_ms <= ?1";
+            WHERE lease_until_ms <= ?1 AND (?3 IS NULL OR owner = ?3)";
     NEXT_DUE = "SELECT due_ms FROM jobs WHERE lease_until_ms IS NULL ORDER BY due_ms LIMIT 1";
     NEXT_LEASE_END = "SELECT lease_until_ms FROM jobs WHERE lease_until_ms IS NOT NULL
                       ORDER BY lease_until_ms LIMIT 1";
@@ -148,11 +148,16 @@ fn refusal(tx: &mut Tx<'_>, request: &NewRequest) -> Result<Error, Error> {
 }
 
 /// Takes leases on up to `limit` due jobs, longest due first.
-pub(crate) fn claim(tx: &mut Tx<'_>, limit: u32, lease_ms: i64) -> Result<Vec<Lease<Job>>, Error> {
+pub(crate) fn claim(
+    tx: &mut Tx<'_>,
+    owner: Option<i64>,
+    limit: u32,
+    lease_ms: i64,
+) -> Result<Vec<Lease<Job>>, Error> {
     let now_ms = tx.now_ms();
-    reap(tx, now_ms)?;
+    reap(tx, now_ms, None)?;
     let until_ms = now_ms.saturating_add(lease_ms);
-    let mut claimed: Vec<ClaimedRow> = tx.query(&CLAIM, params![until_ms, now_ms, limit])?;
+    let mut claimed: Vec<ClaimedRow> = tx.query(&CLAIM, params![until_ms, now_ms, limit, owner])?;
     // The rows are sorted in the program, because the order in which `RETURNING` yields rows is undefined.
     claimed.sort_unstable_by_key(|row| (row.due_ms, row.seq));
     let rows: Vec<_> = claimed.iter().map(|row| Params::of(&row.seq)).collect();
@@ -168,10 +173,10 @@ pub(crate) fn claim(tx: &mut Tx<'_>, limit: u32, lease_ms: i64) -> Result<Vec<Le
 }
 
 /// Ends each lease on a job that ends at `until_ms` or earlier: returns the job to the queue, and counts one
-/// crash of the job. Returns the number of these jobs.
-pub(crate) fn reap(tx: &mut Tx<'_>, until_ms: i64) -> Result<u64, Error> {
+/// crash of the job. With an `owner`, only the leases of this node end. Returns the number of these jobs.
+pub(crate) fn reap(tx: &mut Tx<'_>, until_ms: i64, owner: Option<i64>) -> Result<u64, Error> {
     let now_ms = tx.now_ms();
-    let n_reaped = tx.execute(&REAP, params![until_ms, now_ms])?;
+    let n_reaped = tx.execute(&REAP, params![until_ms, now_ms, owner])?;
     if n_reaped > 0 {
         tx.update_due_time(Queue::Jobs, DueUpdate::WorkDueAt(now_ms));
     }

@@ -30,7 +30,7 @@ async fn accept_at_once(f: &Fixture, requests: Vec<NewRequest>) -> (Vec<Result<(
     let stats = LedgerStats {
         n_operations: after.n_operations - before.n_operations,
         n_commits: after.n_commits - before.n_commits,
-        wal_pages: after.wal_pages,
+        ..after
     };
     (answers, stats)
 }

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use std::time::Duration;
+
 use pixaven_ledger::{
-    AddWatermarkOutcome, Clock, Disposition, IdempotencyStatus, IdempotentRequest, Ledger, Watermark,
-    WatermarkQuota, WebhookStatus,
+    AddWatermarkOutcome, Clock, Disposition, Error, Heartbeat, IdempotencyStatus, IdempotentRequest, Ledger,
+    NewNode, Outcome, Watermark, WatermarkQuota, WebhookStatus,
 };
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -12,6 +14,19 @@ use uuid::Uuid;
 use crate::fixture::{Fixture, LEASE_MS, START_MS, delivered, job_outcome, request, webhook, webhook_to};
 
 const N_NODES: usize = 3;
+
+const NODE_LEASE: Duration = Duration::from_secs(15);
+
+fn node(name: &str) -> NewNode {
+    NewNode { name: name.to_owned(), version: "1".to_owned(), roles: "api,jobs,dispatch".to_owned() }
+}
+
+/// Sends so many heartbeats that the node may judge others.
+async fn steady(ledger: &Ledger) {
+    for _ in 0..3 {
+        assert_eq!(ledger.heartbeat().await.unwrap(), Heartbeat::default());
+    }
+}
 
 /// Opens a ledger, and the ledgers of two further processes.
 async fn nodes() -> Option<(Fixture, Vec<Ledger>)> {
@@ -155,4 +170,105 @@ async fn two_processes_that_open_an_empty_database_at_the_same_time_create_its_s
     let (one, other) = tokio::join!(open(), open());
     one.unwrap().health().await.unwrap();
     other.unwrap().health().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_work_of_a_node_without_heartbeats_goes_on_elsewhere_and_its_late_writes_are_refused() {
+    let Some((f, nodes)) = nodes().await else { return };
+    let [dying, living, _] = &nodes[..] else { panic!("there are three nodes") };
+    dying.join(node("dying"), NODE_LEASE).await.unwrap();
+    living.join(node("living"), NODE_LEASE).await.unwrap();
+    let sent = f.scheduled(webhook()).await;
+    let processed = f.accept(webhook()).await;
+    let job = dying.claim_jobs(1, 3_600_000).await.unwrap().pop().unwrap();
+    let webhook = dying.claim_webhooks(1, 3_600_000).await.unwrap().pop().unwrap();
+    steady(living).await;
+
+    f.clock.advance(14_000);
+    assert_eq!(living.heartbeat().await.unwrap(), Heartbeat::default(), "the lease of the other node lasts");
+    f.clock.advance(2_000);
+    let heartbeat = living.heartbeat().await.unwrap();
+    assert_eq!(heartbeat.dead.iter().map(|dead| &dead.node.name[..]).collect::<Vec<_>>(), ["dying"]);
+    assert_eq!(heartbeat.n_returned, 2);
+    assert_eq!(living.nodes().await.unwrap().len(), 1);
+
+    let elsewhere = living.claim_jobs(9, LEASE_MS).await.unwrap();
+    assert_eq!(elsewhere.iter().map(|job| job.value.id).collect::<Vec<_>>(), [processed]);
+    assert_eq!(living.claim_webhooks(9, LEASE_MS).await.unwrap().pop().unwrap().attempt, 2);
+    let outcome = job_outcome(processed);
+    assert!(matches!(dying.finish_job(job, outcome).await, Err(Error::LostLease)));
+    let recorded = dying.record_attempt(&webhook, delivered(), Disposition::Delivered).await;
+    assert!(matches!(recorded, Err(Error::LostLease)));
+    assert_eq!(dying.stats().n_refused, 2);
+    let record = f.ledger.webhook(f.account, sent).await.unwrap().unwrap();
+    assert_eq!(record.attempts[0].attempt.outcome, Outcome::Delivered, "the late report is in the history");
+
+    assert!(dying.heartbeat().await.unwrap().has_rejoined);
+    assert_eq!(living.nodes().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn after_the_database_was_away_from_all_nodes_no_node_finds_another_one_dead() {
+    let Some((f, nodes)) = nodes().await else { return };
+    for ledger in &nodes[..2] {
+        ledger.join(node("node"), NODE_LEASE).await.unwrap();
+        steady(ledger).await;
+    }
+    f.clock.advance(60_000);
+    for _ in 0..3 {
+        assert!(nodes[0].heartbeat().await.unwrap().dead.is_empty());
+    }
+    let late = nodes[1].heartbeat().await.unwrap();
+    assert!(late.was_late && !late.has_rejoined);
+    assert!(nodes[0].heartbeat().await.unwrap().dead.is_empty());
+}
+
+#[tokio::test]
+async fn a_node_that_leaves_gives_its_work_back_at_once() {
+    let Some((f, nodes)) = nodes().await else { return };
+    nodes[1].join(node("leaving"), NODE_LEASE).await.unwrap();
+    let id = f.scheduled(webhook()).await;
+    assert_eq!(nodes[1].claim_webhooks(9, LEASE_MS).await.unwrap().len(), 1);
+    nodes[1].leave().await.unwrap();
+    assert!(f.ledger.nodes().await.unwrap().is_empty());
+    assert_eq!(f.claim_webhook().await.value.id, id);
+}
+
+#[tokio::test]
+async fn the_idempotency_key_of_a_request_on_a_dead_node_can_be_used_again() {
+    let Some((f, nodes)) = nodes().await else { return };
+    nodes[0].join(node("dying"), NODE_LEASE).await.unwrap();
+    nodes[1].join(node("living"), NODE_LEASE).await.unwrap();
+    steady(&nodes[1]).await;
+    let begin = |id| IdempotentRequest { account: f.account, key: "key".to_owned(), sha256: [1; 32], id };
+    let first = begin(Uuid::new_v4());
+    assert_eq!(nodes[0].begin_idempotent(&first).await.unwrap(), IdempotencyStatus::New);
+    f.clock.advance(16_000);
+    let again = begin(Uuid::new_v4());
+    assert_eq!(nodes[1].begin_idempotent(&again).await.unwrap(), IdempotencyStatus::InProgress);
+    steady_until_judged(&nodes[1]).await;
+    assert_eq!(nodes[1].begin_idempotent(&again).await.unwrap(), IdempotencyStatus::New);
+}
+
+/// Sends heartbeats until the node has found another node dead.
+async fn steady_until_judged(ledger: &Ledger) {
+    for _ in 0..8 {
+        if !ledger.heartbeat().await.unwrap().dead.is_empty() {
+            return;
+        }
+    }
+    panic!("no node was found dead");
+}
+
+#[tokio::test]
+async fn only_one_process_gets_the_turn_of_an_interval() {
+    let Some((f, nodes)) = nodes().await else { return };
+    for _ in 0..2 {
+        let mut n_turns = 0;
+        for ledger in &nodes {
+            n_turns += u32::from(ledger.take_turn("sweep", 1_000).await.unwrap());
+        }
+        assert_eq!(n_turns, 1);
+        f.clock.advance(1_000);
+    }
 }

@@ -74,10 +74,10 @@ fn empty_outcome() -> JobOutcome {
 /// Ends ten jobs and their webhooks, and deletes them, so that SQLite can use their pages again.
 async fn free_pages(database: &Database, clock: &Clock) {
     write(database, |tx| {
-        for lease in sql::jobs::claim(tx, 10, 1_000)? {
+        for lease in sql::jobs::claim(tx, None, 10, 1_000)? {
             sql::single(tx, sql::jobs::finish, FinishedJob { lease, outcome: empty_outcome() })?;
         }
-        for lease in sql::claims::claim(tx, 10.into(), 1_000)?.leases {
+        for lease in sql::claims::claim(tx, None, 10.into(), 1_000)?.leases {
             sql::webhooks::abandon(tx, &lease.key(), FailureReason::Expired)?;
         }
         Ok(())
@@ -134,9 +134,9 @@ async fn a_lease_stays_valid_when_the_report_of_an_attempt_fails_because_the_dis
     let account = add_account(&database).await;
     accept(&database, account, Uuid::new_v4()).await.unwrap();
     let key = write(&database, |tx| {
-        let lease = sql::jobs::claim(tx, 1, 1_000)?.remove(0);
+        let lease = sql::jobs::claim(tx, None, 1, 1_000)?.remove(0);
         sql::single(tx, sql::jobs::finish, FinishedJob { lease, outcome: empty_outcome() })?;
-        Ok(sql::claims::claim(tx, 1.into(), 1_000)?.leases.remove(0).key())
+        Ok(sql::claims::claim(tx, None, 1.into(), 1_000)?.leases.remove(0).key())
     })
     .await
     .unwrap();

@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0006_small_files.sql"),
     include_str!("../../../migrations/sqlite/0007_column_names.sql"),
     include_str!("../../../migrations/sqlite/0008_adaptive_delivery.sql"),
+    include_str!("../../../migrations/sqlite/0009_nodes.sql"),
 ];
 
 /// Runs all migrations that were not yet applied to the file, in one transaction. Because of the transaction,

@@ -7,8 +7,8 @@ use super::connection::{Role, create, open};
 use super::migrate::migrate;
 use crate::sql::all_statements;
 
-/// Tables that have few rows, because operators add their rows by hand.
-const SMALL_TABLES: [&str; 3] = ["accounts", "api_keys", "webhook_secrets"];
+/// Tables that have few rows, because operators add their rows by hand, or because each row stands for a node.
+const SMALL_TABLES: [&str; 4] = ["accounts", "api_keys", "nodes", "webhook_secrets"];
 
 fn plan(connection: &Connection, sql: &str) -> Vec<String> {
     let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
