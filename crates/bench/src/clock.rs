@@ -48,7 +48,7 @@ const JUMPS: [(i64, ServerState); 10] = [
     (HOUR_S, ServerState::Stopped),
 ];
 
-/// The number of restarts of the server for each jump of its clock: one after SIGKILL and one after SIGTERM.
+/// The number of restarts of the server for each jump of its clock: one after SIGKILL and one after SIGINT.
 const RESTARTS_PER_JUMP: usize = 2;
 
 /// The longest delay of a webhook in seconds. At the end of the run, the tool sets the clock forward so far

@@ -18,7 +18,7 @@ use crate::strace::Tracer;
 /// The time limit within which a started server must listen on its port.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The time limit within which a server must exit after SIGTERM.
+/// The time limit within which a server must exit after SIGINT.
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Command-line arguments that select the server under test and its settings.
@@ -175,7 +175,7 @@ impl Server {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Sends SIGTERM and waits until the server process has exited. Fails if the exit status does not mean
+    /// Sends SIGINT and waits until the server process has exited. Fails if the exit status does not mean
     /// success.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         let status = self.terminate().await?;
@@ -183,10 +183,10 @@ impl Server {
         Ok(())
     }
 
-    /// Sends SIGTERM, waits until the server process has exited, and returns the exit status. Must not be
+    /// Sends SIGINT, waits until the server process has exited, and returns the exit status. Must not be
     /// called if another method has reported that the process has exited.
     pub(crate) async fn terminate(mut self) -> anyhow::Result<ExitStatus> {
-        send_signal(self.pid, Signal::TERM).context("cannot stop the server")?;
+        send_signal(self.pid, Signal::INT).context("cannot stop the server")?;
         let ended = tokio::time::timeout(STOP_TIMEOUT, self.child.wait()).await;
         Ok(ended.context("the server does not stop")??)
     }

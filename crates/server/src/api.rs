@@ -141,6 +141,23 @@ impl ApiState {
     }
 }
 
+impl ApiState {
+    /// Builds the router of a node that does not answer requests: only the paths for health checks.
+    pub fn health_router(self) -> Router {
+        let tls = self.shared.settings.tls;
+        let refuse = || async {
+            let message = "this node does not serve the API: node.roles does not contain `api`";
+            ApiResponse::from(ApiError::new(ErrorKind::NotFound, message))
+        };
+        Router::new()
+            .route("/healthz", only(get(health::alive)))
+            .route("/readyz", only(get(health::ready)))
+            .fallback(refuse)
+            .layer(from_fn_with_state(tls, response::finish))
+            .with_state(self)
+    }
+}
+
 /// Builds the router for the unencrypted HTTP port of a server that requires TLS. The answer to every request
 /// has status 403. The router does not redirect to HTTPS, because a redirected client would not notice that
 /// it sent its API key unencrypted.

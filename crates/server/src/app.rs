@@ -22,8 +22,9 @@ use crate::api::listener::{self, ConnectionTimeouts, Listener};
 use crate::api::{self, ApiSettings, ApiState};
 use crate::delivery::{Dispatcher, DispatcherSettings};
 use crate::jobs::Jobs;
+use crate::node::Node;
 use crate::runtime::blocking::BlockingThreads;
-use crate::runtime::config::Config;
+use crate::runtime::config::{Config, Role};
 use crate::runtime::lifecycle::Tasks;
 use crate::sweep::Sweep;
 use crate::work::blobs::Blobs;
@@ -72,6 +73,8 @@ pub struct App {
     timeouts: ConnectionTimeouts,
     sweep_interval: Duration,
     drain: Duration,
+    roles: Vec<Role>,
+    node: Node,
     /// The lock file of the data directory. It stays locked while this server runs.
     _lock: File,
 }
@@ -84,8 +87,7 @@ impl App {
         let lock = data_directory::lock(&config.server.data_dir)?;
         let ledger = open_ledger(config, dependencies.clock.clone()).await?;
         let ledger = ledger.with_delivery_limits(config.webhooks.delivery_limits());
-        let recovered = ledger.recover().await.context("the ledger could not be recovered")?;
-        tracing::info!(n_jobs = recovered.n_jobs, n_webhooks = recovered.n_webhooks, "work taken up again");
+        let node = Node::enter(config, &ledger).await?;
         // Images and webhooks have separate HTTP clients: an image server whose host name cannot be resolved,
         // or which keeps its connections open, must not delay a webhook.
         let (image_net, webhook_net) = (net(config, None)?, net(config, proxy(config)?)?);
@@ -100,6 +102,10 @@ impl App {
         let api_settings = api_settings(config, listener.address()?, tls.is_some(), missing_walls);
         let lease_ms = millis(config.jobs.lease_s);
         let dispatcher = Dispatcher::new(ledger.clone(), webhook_net.clone(), dispatcher_settings(config));
+        let api =
+            ApiState::new(ledger.clone(), pipeline.clone(), dispatcher.clone(), tasks.clone(), api_settings);
+        let has_api = config.node.roles.contains(&Role::Api);
+        let router = if has_api { api.router() } else { api.health_router() };
         Ok(Self {
             jobs: Jobs::new(
                 ledger.clone(),
@@ -108,15 +114,14 @@ impl App {
                 config.jobs.concurrency,
                 lease_ms,
             ),
-            dispatcher: dispatcher.clone(),
+            dispatcher,
             sweep: Sweep {
                 ledger: ledger.clone(),
                 blobs: pipeline.blobs.clone(),
                 keep_results_ms: pipeline.keep_results_ms,
                 retention_ms: i64::from(config.webhooks.retention_days) * 24 * HOUR_MS,
             },
-            router: ApiState::new(ledger.clone(), pipeline.clone(), dispatcher, tasks.clone(), api_settings)
-                .router(),
+            router,
             connections: Connections::new(ConnectionLimits {
                 total: config.server.max_connections,
                 per_client: config.server.max_connections_per_address,
@@ -134,6 +139,8 @@ impl App {
             nets: [image_net, webhook_net],
             listener,
             plain_listener,
+            roles: config.node.roles.clone(),
+            node,
             _lock: lock,
         })
     }
@@ -147,9 +154,17 @@ impl App {
     /// drivers of jobs and webhooks and the sweep do not run; a test then runs them step by step.
     pub fn start(self, drivers: bool) -> Running {
         let tasks = &self.tasks;
-        if drivers {
+        // The heartbeats go on while other tasks end, so that their leases last.
+        let heartbeats = Tasks::new();
+        heartbeats.spawn("heartbeats", self.node.clone().run(heartbeats.stop_token().clone()));
+        let drives = |role| drivers && self.roles.contains(&role);
+        if drives(Role::Jobs) {
             tasks.spawn("jobs", self.jobs.clone().run(tasks.clone()));
+        }
+        if drives(Role::Dispatch) {
             tasks.spawn("webhooks", self.dispatcher.clone().run(tasks.clone()));
+        }
+        if drivers {
             tasks.spawn("sweep", self.sweep.clone().run(self.sweep_interval, tasks.stop_token().clone()));
         }
         for net in self.nets {
@@ -168,24 +183,29 @@ impl App {
             let serving = plain.serve(api::tls_required(), timeouts, connections, tasks.clone());
             tasks.spawn("plain listener", serving);
         }
-        Running { ledger: self.ledger, tasks: self.tasks, drain: self.drain, _lock: self._lock }
+        Running { node: self.node, tasks: self.tasks, heartbeats, drain: self.drain, _lock: self._lock }
     }
 }
 
 /// A running server.
 pub struct Running {
-    ledger: Ledger,
+    node: Node,
     tasks: Tasks,
+    heartbeats: Tasks,
     drain: Duration,
     _lock: File,
 }
 
 impl Running {
-    /// Stops the server: starts no new work, waits until running work has ended or its leases are returned,
-    /// and closes the ledger. Returns whether all tasks ended in time.
-    pub async fn stop(self) -> bool {
+    /// Stops the server: serves requests for the time of the `notice` while it reports that it is not ready.
+    /// Then starts no new work, waits until running work has ended or its leases are returned, and closes the
+    /// ledger. Returns whether all tasks ended in time.
+    pub async fn stop(self, notice: Duration) -> bool {
+        self.tasks.announce_stop();
+        tokio::time::sleep(notice).await;
         let ended = self.tasks.stop(self.drain).await;
-        self.ledger.close().await;
+        self.heartbeats.stop(Duration::ZERO).await;
+        self.node.leave().await;
         ended
     }
 }

@@ -5,6 +5,7 @@ mod demo;
 mod doctor;
 mod keys;
 mod listen;
+mod nodes;
 mod process;
 mod secrets;
 mod serve;
@@ -46,6 +47,8 @@ enum Command {
     Watermarks(watermarks::WatermarksArgs),
     /// Lists, shows, resends and cancels webhooks.
     Webhooks(webhooks::WebhooksArgs),
+    /// Lists the nodes that share a PostgreSQL ledger.
+    Nodes(nodes::NodesArgs),
     /// Receives webhooks for development: prints, checks and forwards them.
     Listen(listen::ListenArgs),
     /// Prints the configuration in force and where each value comes from.
@@ -137,6 +140,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Keys(args) => runtime()?.block_on(keys::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Secrets(args) => runtime()?.block_on(secrets::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Watermarks(args) => runtime()?.block_on(watermarks::run(args)).map(|()| ExitCode::SUCCESS),
+        Command::Nodes(args) => runtime()?.block_on(nodes::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Webhooks(args) => runtime()?.block_on(webhooks::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Listen(args) => runtime()?.block_on(listen::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Config(args) => {

@@ -62,6 +62,12 @@ impl Sweep {
             ),
         }
         loop {
+            if !self.is_our_turn(interval).await {
+                tokio::select! {
+                    () = tokio::time::sleep(interval) => continue,
+                    () = stop.cancelled() => return,
+                }
+            }
             match self.sweep().await {
                 Ok(swept) if swept == Swept::default() => {}
                 Ok(Swept { n_results, n_orphans, n_watermarks, n_webhooks }) => {
@@ -74,6 +80,22 @@ impl Sweep {
             tokio::select! {
                 () = tokio::time::sleep(interval) => {}
                 () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Returns whether this server sweeps now. Of the nodes that share a ledger, one sweeps in each interval.
+    async fn is_our_turn(&self, interval: Duration) -> bool {
+        if !self.ledger.has_joined() {
+            return true;
+        }
+        let interval_ms = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
+        // The interval is a little shorter than the pause, so that the same server can sweep each time.
+        match self.ledger.take_turn("sweep", interval_ms * 9 / 10).await {
+            Ok(is_our_turn) => is_our_turn,
+            Err(error) => {
+                tracing::error!(error = with_causes(&error), "a sweep cannot begin; the next one may");
+                false
             }
         }
     }

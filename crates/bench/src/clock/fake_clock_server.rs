@@ -52,7 +52,7 @@ impl FakeClockServer {
         Ok(())
     }
 
-    /// Stops the server with SIGKILL if `is_killed` is true, otherwise with SIGTERM. Fails when the server
+    /// Stops the server with SIGKILL if `is_killed` is true, otherwise with SIGINT. Fails when the server
     /// has already exited.
     pub(super) async fn stop(&mut self, is_killed: bool) -> anyhow::Result<()> {
         let mut server = self.server.take().context("the server runs")?;

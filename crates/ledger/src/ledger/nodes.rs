@@ -43,7 +43,7 @@ impl Ledger {
     /// Joins the nodes that share this ledger. From then on, the leases of this process belong to the node,
     /// and [`Ledger::heartbeat`] must be called several times in each `lease`: another node ends the leases
     /// of a node without heartbeats.
-    pub async fn join(&self, node: NewNode, lease: Duration) -> Result<(), Error> {
+    pub async fn join_nodes(&self, node: NewNode, lease: Duration) -> Result<(), Error> {
         let (started, node_lease) = (Instant::now(), self.node_lease(lease));
         let new = node.clone();
         let seq = self.write(move |tx| sql::nodes::join(tx, &new, node_lease)).await?;
@@ -52,7 +52,7 @@ impl Ledger {
     }
 
     /// Renews the lease of this node, and ends the leases of dead nodes. Does nothing before
-    /// [`Ledger::join`].
+    /// [`Ledger::join_nodes`].
     pub async fn heartbeat(&self) -> Result<Heartbeat, Error> {
         let Some(Joined { seq, node, lease, n_steady, .. }) = self.membership.lock().clone() else {
             return Ok(Heartbeat::default());
@@ -73,10 +73,15 @@ impl Ledger {
         renewed.map(|(_, heartbeat)| heartbeat)
     }
 
-    /// Leaves the nodes: ends the leases of this node. Does nothing before [`Ledger::join`].
-    pub async fn leave(&self) -> Result<(), Error> {
+    /// Leaves the nodes: ends the leases of this node. Does nothing before [`Ledger::join_nodes`].
+    pub async fn leave_nodes(&self) -> Result<(), Error> {
         let Some(Joined { seq, .. }) = self.membership.lock().take() else { return Ok(()) };
         self.write(move |tx| sql::nodes::remove(tx, seq)).await.map(drop)
+    }
+
+    /// Whether this process has joined the nodes that share the ledger.
+    pub fn has_joined(&self) -> bool {
+        self.owner().is_some()
     }
 
     /// Whether the leases of this process are certainly still its own: no other node can have ended them. A
@@ -96,7 +101,7 @@ impl Ledger {
         self.write(move |tx| sql::nodes::take_turn(tx, name, interval_ms)).await
     }
 
-    /// The number of this node, with which its leases are marked. `None` before [`Ledger::join`].
+    /// The number of this node, with which its leases are marked. `None` before [`Ledger::join_nodes`].
     pub(super) fn owner(&self) -> Option<i64> {
         self.membership.lock().as_ref().map(|joined| joined.seq)
     }

@@ -176,8 +176,8 @@ async fn two_processes_that_open_an_empty_database_at_the_same_time_create_its_s
 async fn the_work_of_a_node_without_heartbeats_goes_on_elsewhere_and_its_late_writes_are_refused() {
     let Some((f, nodes)) = nodes().await else { return };
     let [dying, living, _] = &nodes[..] else { panic!("there are three nodes") };
-    dying.join(node("dying"), NODE_LEASE).await.unwrap();
-    living.join(node("living"), NODE_LEASE).await.unwrap();
+    dying.join_nodes(node("dying"), NODE_LEASE).await.unwrap();
+    living.join_nodes(node("living"), NODE_LEASE).await.unwrap();
     let sent = f.scheduled(webhook()).await;
     let processed = f.accept(webhook()).await;
     let job = dying.claim_jobs(1, 3_600_000).await.unwrap().pop().unwrap();
@@ -211,7 +211,7 @@ async fn the_work_of_a_node_without_heartbeats_goes_on_elsewhere_and_its_late_wr
 async fn after_the_database_was_away_from_all_nodes_no_node_finds_another_one_dead() {
     let Some((f, nodes)) = nodes().await else { return };
     for ledger in &nodes[..2] {
-        ledger.join(node("node"), NODE_LEASE).await.unwrap();
+        ledger.join_nodes(node("node"), NODE_LEASE).await.unwrap();
         steady(ledger).await;
     }
     f.clock.advance(60_000);
@@ -226,10 +226,10 @@ async fn after_the_database_was_away_from_all_nodes_no_node_finds_another_one_de
 #[tokio::test]
 async fn a_node_that_leaves_gives_its_work_back_at_once() {
     let Some((f, nodes)) = nodes().await else { return };
-    nodes[1].join(node("leaving"), NODE_LEASE).await.unwrap();
+    nodes[1].join_nodes(node("leaving"), NODE_LEASE).await.unwrap();
     let id = f.scheduled(webhook()).await;
     assert_eq!(nodes[1].claim_webhooks(9, LEASE_MS).await.unwrap().len(), 1);
-    nodes[1].leave().await.unwrap();
+    nodes[1].leave_nodes().await.unwrap();
     assert!(f.ledger.nodes().await.unwrap().is_empty());
     assert_eq!(f.claim_webhook().await.value.id, id);
 }
@@ -237,8 +237,8 @@ async fn a_node_that_leaves_gives_its_work_back_at_once() {
 #[tokio::test]
 async fn the_idempotency_key_of_a_request_on_a_dead_node_can_be_used_again() {
     let Some((f, nodes)) = nodes().await else { return };
-    nodes[0].join(node("dying"), NODE_LEASE).await.unwrap();
-    nodes[1].join(node("living"), NODE_LEASE).await.unwrap();
+    nodes[0].join_nodes(node("dying"), NODE_LEASE).await.unwrap();
+    nodes[1].join_nodes(node("living"), NODE_LEASE).await.unwrap();
     steady(&nodes[1]).await;
     let begin = |id| IdempotentRequest { account: f.account, key: "key".to_owned(), sha256: [1; 32], id };
     let first = begin(Uuid::new_v4());

@@ -56,7 +56,7 @@ pub(super) async fn ready(
     RawQuery(query): RawQuery,
 ) -> Result<ApiResponse, ApiResponse> {
     let not_ready = |what: &str| ApiError::new(ErrorKind::Unavailable, format!("not ready: {what}"));
-    if api.shared.tasks.stop_token().is_cancelled() {
+    if api.shared.tasks.is_stopping() {
         return Err(not_ready("the server is stopping").into());
     }
     let written = api.shared.test_write.result(&api.shared.ledger).await;

@@ -21,6 +21,8 @@ use super::response::ApiResponse;
 
 /// The largest value of the parameter `wait`, in seconds.
 const MAX_WAIT_S: u64 = 60;
+/// How often a waiting request reads whether another node has ended the request.
+const READ_INTERVAL: Duration = Duration::from_secs(1);
 /// The most clients that may long-poll at the same time.
 pub(super) const MAX_LONG_POLLS: usize = 512;
 
@@ -53,10 +55,18 @@ pub(super) async fn show(
             () = stop.cancelled() => {}
         }
     };
-    // The server reads the record again even after a timeout, because the request may have ended just before
-    // the timeout.
-    let _elapsed = timeout_at(Instant::now() + wait, completed_or_stopped).await;
-    Ok(respond(&read_record().await?))
+    let mut completed_or_stopped = std::pin::pin!(completed_or_stopped);
+    let end = Instant::now() + wait;
+    loop {
+        // The server reads the record again even after a timeout, because another node may have ended the
+        // request, and because the request may have ended just before the timeout.
+        let at = end.min(Instant::now() + READ_INTERVAL);
+        let is_over = timeout_at(at, &mut completed_or_stopped).await.is_ok() || at == end;
+        let record = read_record().await?;
+        if is_over || record.status != WebhookStatus::Created {
+            return Ok(respond(&record));
+        }
+    }
 }
 
 fn parse_wait(pairs: &[(String, String)]) -> Result<Duration, ApiError> {

@@ -74,7 +74,11 @@ pub(super) async fn run(args: ListenArgs) -> anyhow::Result<()> {
     let mut signals = StopSignals::register().context("signals cannot be received")?;
     println!("listening on http://{}", listener.local_addr()?);
     let router = Router::new().fallback(receive).with_state(Arc::new(receiver));
-    axum::serve(listener, router).with_graceful_shutdown(async move { signals.received().await }).await?;
+    axum::serve(listener, router)
+        .with_graceful_shutdown(async move {
+            let _signal = signals.received().await;
+        })
+        .await?;
     Ok(())
 }
 

@@ -125,7 +125,7 @@ async fn process_all(
     let is_complete = loop {
         tokio::select! {
             biased;
-            () = signals.received() => break false,
+            _ = signals.received() => break false,
             next = results.next() => {
                 let Some((input, result)) = next else { break true };
                 summary.add(&input.path, result);

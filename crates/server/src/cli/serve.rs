@@ -1,6 +1,7 @@
 //! `pixaven serve`: runs a server until a signal stops it.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use pixaven_ledger::{Clock, Ledger};
@@ -9,7 +10,7 @@ use super::keys::create_key;
 use super::secrets::active_secrets;
 use crate::app::{App, Dependencies};
 use crate::runtime::config::Config;
-use crate::runtime::lifecycle::{StopSignals, forbid_dumps, raise_open_file_limit};
+use crate::runtime::lifecycle::{StopSignal, StopSignals, forbid_dumps, raise_open_file_limit};
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     raise_open_file_limit();
@@ -25,14 +26,16 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let mut signals = StopSignals::register().context("signals cannot be received")?;
     let running = app.start(true);
     println!("listening on {base_url}");
-    signals.received().await;
-    tracing::info!("stopping: no new work; a second signal ends at once");
+    let signal = signals.received().await;
+    // Nobody waits for a load balancer after Ctrl-C.
+    let notice_s = if signal == StopSignal::Terminate { config.server.drain_notice_s } else { 0 };
+    tracing::info!(notice_s, "stopping: no new work after the notice; a second signal ends at once");
     tokio::select! {
-        ended = running.stop() => {
+        ended = running.stop(Duration::from_secs(notice_s)) => {
             tracing::info!(ended, "stopped");
             Ok(ExitCode::SUCCESS)
         }
-        () = signals.received() => Ok(ExitCode::FAILURE),
+        _ = signals.received() => Ok(ExitCode::FAILURE),
     }
 }
 

@@ -191,6 +191,10 @@ impl Dispatcher {
     /// Makes one attempt to send a webhook and writes the result of the attempt to the ledger.
     async fn attend(&self, lease: Lease<DueWebhook>, return_leases: &CancellationToken) {
         let (id, attempt) = (lease.value.id, lease.attempt);
+        if !self.inner.ledger.holds_leases() {
+            tracing::warn!(%id, attempt, "this node may have lost its leases; the webhook is not sent here");
+            return;
+        }
         let started_ms = self.inner.ledger.clock().now_ms();
         let Some(_in_flight) = self.inner.in_flight.begin(id) else {
             tracing::warn!(%id, attempt, "a webhook's lease ran out while it is still being sent; this one waits");

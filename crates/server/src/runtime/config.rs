@@ -17,8 +17,8 @@ use serde::Deserialize;
 pub use layers::{Layer, variable_name};
 pub use reference::{AcceptedValues, Section, Setting, sections};
 pub use sections::{
-    Fetch, Images, Input, Jobs, Ledger, Limits, Log, LogFormat, LogLevel, Network, Results, Server,
-    Watermarks, Webhooks,
+    Fetch, Images, Input, Jobs, Ledger, Limits, Log, LogFormat, LogLevel, Network, Node, Results, Role,
+    Server, Watermarks, Webhooks,
 };
 
 use layers::Layers;
@@ -34,6 +34,7 @@ const DEFAULT_FILE_NAME: &str = "pixaven.toml";
 pub struct Config {
     pub server: Server,
     pub ledger: Ledger,
+    pub node: Node,
     pub limits: Limits,
     pub input: Input,
     pub fetch: Fetch,
@@ -146,7 +147,7 @@ impl Config {
     /// Returns the key of a setting that contradicts another setting, with an explanation. Returns `None` if
     /// the settings do not contradict each other.
     fn conflict(&self) -> Option<(&'static str, &'static str)> {
-        let Self { server, limits, fetch, images, jobs, webhooks, .. } = self;
+        let Self { server, ledger, node, limits, fetch, images, jobs, webhooks, .. } = self;
         match (&server.tls_cert, &server.tls_key) {
             (Some(_), None) => return Some(("server.tls_cert", "needs server.tls_key")),
             (None, Some(_)) => return Some(("server.tls_key", "needs server.tls_cert")),
@@ -157,6 +158,9 @@ impl Config {
         }
         if server.plain_listen == Some(server.listen) && server.listen.port() != 0 {
             return Some(("server.plain_listen", "must differ from server.listen"));
+        }
+        if ledger.url.is_none() && !Role::ALL.iter().all(|role| node.roles.contains(role)) {
+            return Some(("node.roles", "must be all roles, unless ledger.url is set"));
         }
         // A lease must last longer than the work that it protects. If a lease expired during the work, a
         // second driver could begin the same work.

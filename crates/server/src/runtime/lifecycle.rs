@@ -15,11 +15,12 @@ use tracing::Instrument as _;
 /// work. This time begins after the drain, which is the time in which tasks may finish their work.
 const RETURN_LEASES_WAIT: Duration = Duration::from_secs(5);
 
-/// The background tasks of one server, and the two cancellation tokens that stop these tasks. A clone is
+/// The background tasks of one server, and the cancellation tokens that announce and perform the stop of these tasks. A clone is
 /// cheap and refers to the same tasks.
 #[derive(Clone, Default)]
 pub struct Tasks {
     tracker: TaskTracker,
+    notice: CancellationToken,
     stop: CancellationToken,
     return_leases: CancellationToken,
 }
@@ -35,6 +36,16 @@ impl Tasks {
     pub fn spawn(&self, name: &'static str, future: impl Future<Output = ()> + Send + 'static) {
         let span = tracing::debug_span!("task", name);
         tokio::spawn(self.tracker.track_future(future.instrument(span)));
+    }
+
+    /// Announces that the server will stop. The server still serves requests, but reports that it is not ready.
+    pub fn announce_stop(&self) {
+        self.notice.cancel();
+    }
+
+    /// Returns whether a stop was announced or has begun.
+    pub fn is_stopping(&self) -> bool {
+        self.notice.is_cancelled() || self.stop.is_cancelled()
     }
 
     /// Returns the token that is cancelled when a stop of the server begins. From then on, tasks must not
@@ -69,6 +80,15 @@ pub struct StopSignals {
     interrupt: Signal,
 }
 
+/// A signal that asks the process to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopSignal {
+    /// SIGTERM, which service managers send.
+    Terminate,
+    /// SIGINT, which Ctrl-C sends.
+    Interrupt,
+}
+
 impl StopSignals {
     /// Replaces the default action of SIGTERM and SIGINT, which ends the process at once. A signal that
     /// arrives after this call and before [`Self::received`] is not lost.
@@ -78,10 +98,10 @@ impl StopSignals {
     }
 
     /// Completes when the process receives SIGTERM or SIGINT.
-    pub async fn received(&mut self) {
+    pub async fn received(&mut self) -> StopSignal {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => StopSignal::Terminate,
+            _ = self.interrupt.recv() => StopSignal::Interrupt,
         }
     }
 }

@@ -32,7 +32,7 @@ async fn status_with(server: &RunningBinary, key: &str) -> u16 {
 #[tokio::test]
 async fn the_server_prints_an_api_key_only_at_its_first_start() {
     let directory = temporary_directory();
-    let mut first = RunningBinary::serve(directory.path(), &[]).await;
+    let mut first = RunningBinary::serve(directory.path(), &["--set", "server.drain_notice_s=0"]).await;
     assert!(first.key.starts_with("pxv_") && first.secret.starts_with("whsec_"));
     assert_eq!(status_with(&first, &first.key).await, 200);
     send_signal(first.process.id().expect("the server runs"), Signal::TERM)
@@ -83,10 +83,25 @@ async fn the_server_makes_its_data_directory_and_files_accessible_only_to_their_
 #[tokio::test]
 async fn sigterm_stops_the_server_cleanly_even_just_after_it_has_begun_to_listen() {
     let directory = temporary_directory();
-    let mut server = RunningBinary::serve(directory.path(), &[]).await;
+    let mut server = RunningBinary::serve(directory.path(), &["--set", "server.drain_notice_s=0"]).await;
     send_signal(server.process.id().expect("the server runs"), Signal::TERM)
         .expect("the server can be signalled");
     assert!(server.process.wait().await.is_ok_and(|status| status.success()));
+}
+
+#[tokio::test]
+async fn after_sigterm_the_server_is_not_ready_but_serves_until_the_end_of_the_notice() {
+    let directory = temporary_directory();
+    let mut server = RunningBinary::serve(directory.path(), &["--set", "server.drain_notice_s=600"]).await;
+    let process = server.process.id().expect("the server runs");
+    send_signal(process, Signal::TERM).expect("the server can be signalled");
+    while send(server.address(), "GET", "/readyz", &[], b"").await.status != 503 {}
+    assert_eq!(status_with(&server, &server.key).await, 200, "new connections are still served");
+    send_signal(process, Signal::INT).expect("the server can be signalled");
+    assert!(
+        server.process.wait().await.is_ok_and(|status| !status.success()),
+        "the second signal ends at once"
+    );
 }
 
 #[tokio::test]

@@ -8,9 +8,10 @@ use pixaven_testkit::module_graph::ModuleGraph;
 /// Every top-level module of the server, with the modules that it may import.
 const LAYERS: &[(&str, &[&str])] = &[
     ("cli", &["app", "api", "delivery", "work", "runtime"]),
-    ("app", &["api", "jobs", "sweep", "delivery", "work", "runtime"]),
+    ("app", &["api", "jobs", "node", "sweep", "delivery", "work", "runtime"]),
     ("api", &["delivery", "work", "runtime"]),
     ("jobs", &["work", "runtime"]),
+    ("node", &["runtime"]),
     ("sweep", &["work", "runtime"]),
     ("delivery", &["runtime"]),
     ("work", &["runtime"]),
@@ -32,6 +33,9 @@ const LEDGER_WRITES: &[&str] = &[
     "delete_results",
     "delete_watermarks",
     "finish_job",
+    "heartbeat",
+    "join_nodes",
+    "leave_nodes",
     "record_attempt",
     "record_result",
     "recover",
@@ -47,11 +51,13 @@ const LEDGER_WRITES: &[&str] = &[
     "stop_bulk_resend",
     "store_idempotent_answer",
     "sweep_history",
+    "take_turn",
 ];
 
 /// The modules that may write to the ledger: the API, the module that starts the server (`app`), the drivers,
 /// the command line, the sweep, and the watermarks of accounts.
-const LEDGER_WRITERS: &[&str] = &["api", "app", "cli", "delivery", "jobs", "sweep", "work::watermarks"];
+const LEDGER_WRITERS: &[&str] =
+    &["api", "app", "cli", "delivery", "jobs", "node", "sweep", "work::watermarks"];
 
 fn graph() -> ModuleGraph {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

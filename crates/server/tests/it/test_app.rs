@@ -2,6 +2,7 @@
 //! only the test moves. Jobs and webhooks run only when the test calls `step`.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use base64::Engine as _;
 use pixaven::api::api_key::ApiKey;
@@ -82,7 +83,7 @@ impl TestApp {
     /// Stops the server. Returns its directory, in which the test can start another server.
     pub(crate) async fn stop(mut self) -> TempDir {
         let running = self.running.take().expect("the server was not stopped before");
-        assert!(running.stop().await, "the server stops in time");
+        assert!(running.stop(Duration::ZERO).await, "the server stops in time");
         self.directory
     }
 

@@ -64,7 +64,7 @@ impl ServerProcess {
         tail(&self.log)
     }
 
-    /// Stops the server with SIGTERM, as a service manager does.
+    /// Stops the server with SIGINT, as Ctrl-C does.
     ///
     /// # Errors
     /// The function fails if the server does not end in time, or if it ends with an exit status that means
@@ -72,7 +72,7 @@ impl ServerProcess {
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
         let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
         let pid = pid.context("the server has an impossible process id")?;
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM)
+        rustix::process::kill_process(pid, rustix::process::Signal::INT)
             .context("the server cannot be stopped")?;
         let ended = tokio::time::timeout(STOP_TIMEOUT, self.process.wait()).await;
         let status = ended.context("the server does not stop")??;

@@ -36,6 +36,7 @@ pub struct Server {
     pub tls_key: Option<PathBuf>,
     #[serde(deserialize_with = "optional_address")]
     pub plain_listen: Option<SocketAddr>,
+    pub drain_notice_s: u64,
     pub drain_s: u64,
     pub max_connections: usize,
     pub max_connections_per_address: usize,
@@ -65,6 +66,46 @@ pub struct Ledger {
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ledger").finish_non_exhaustive()
+    }
+}
+
+/// The settings of the section `[node]`.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// The name of the node. `None` stands for the name of the machine.
+    #[serde(deserialize_with = "optional_text")]
+    pub name: Option<String>,
+    /// What the node does. The list is not empty.
+    #[serde(deserialize_with = "roles")]
+    pub roles: Vec<Role>,
+    /// How long a node without a sign of life keeps its work, in seconds.
+    pub lease_s: u64,
+}
+
+/// A kind of work that a node does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Answers requests.
+    Api,
+    /// Processes the images of accepted requests.
+    Jobs,
+    /// Sends webhooks.
+    Dispatch,
+}
+
+impl Role {
+    /// All roles.
+    pub const ALL: [Self; 3] = [Self::Api, Self::Jobs, Self::Dispatch];
+
+    /// The word that stands for the role in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Jobs => "jobs",
+            Self::Dispatch => "dispatch",
+        }
     }
 }
 
@@ -326,6 +367,16 @@ fn optional_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
 fn file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
     let text = String::deserialize(deserializer)?;
     Ok(if text.is_empty() { None } else { Some(text.into()) })
+}
+
+/// Converts the words of a setting to roles.
+fn roles<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Role>, D::Error> {
+    let words = Vec::<String>::deserialize(deserializer)?;
+    let role = |word: &String| Role::ALL.into_iter().find(|role| role.as_str() == word);
+    match words.iter().map(role).collect::<Option<Vec<_>>>() {
+        Some(roles) if !roles.is_empty() => Ok(roles),
+        _ => Err(D::Error::custom("must be a list of one or more of api, jobs, dispatch")),
+    }
 }
 
 /// Converts an empty text to `None`.
