@@ -7,6 +7,7 @@ mod api_client;
 mod audit;
 mod backlog;
 mod clock;
+mod cluster;
 mod crashpoints;
 mod disk;
 mod environment;
@@ -67,6 +68,9 @@ enum Command {
     Origins(origins::OriginsArgs),
     /// Kills the server under load many times, and counts the lost webhooks.
     Kill9(kill9::Kill9Args),
+    /// Lets several nodes share one PostgreSQL ledger while nodes, connections and the database fail, and counts
+    /// lost and double webhooks.
+    Cluster(cluster::ClusterArgs),
     /// Kills the server at each of its system calls, and checks that it keeps everything that it had
     /// acknowledged.
     Crashpoints(crashpoints::CrashpointsArgs),
@@ -105,6 +109,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Receivers(args) => receivers::run(&args).await?,
         Command::Origins(args) => origins::run(&args).await?,
         Command::Kill9(args) => kill9::run(&args).await?,
+        Command::Cluster(args) => cluster::run(&args).await?,
         Command::Crashpoints(args) => crashpoints::run(&args).await?,
         Command::Powercut(args) => powercut::run(&args).await?,
         Command::Disk(args) => disk::run(&args).await?,

@@ -58,7 +58,7 @@ impl Installation {
     /// Creates an installation and its API key in `dir`, which must be empty or not exist. Each of `settings`
     /// becomes a `--set` option of the server.
     pub(crate) async fn new(binary: &Path, dir: PathBuf, settings: &[String]) -> anyhow::Result<Self> {
-        let key = create_key(Command::new(binary), &dir).await?;
+        let key = create_key(Command::new(binary), &dir, settings).await?;
         Ok(Self::existing(binary, dir, settings, key))
     }
 
@@ -69,7 +69,7 @@ impl Installation {
         settings: &[String],
         tracer: &Tracer,
     ) -> anyhow::Result<Self> {
-        let key = create_key(tracer.command(binary), &dir).await?;
+        let key = create_key(tracer.command(binary), &dir, settings).await?;
         Ok(Self::existing(binary, dir, settings, key))
     }
 
@@ -194,8 +194,9 @@ impl Server {
 
 /// Creates an API key in the data directory `dir`, which is created if it does not exist. `command` runs the
 /// server's binary, and gets the arguments here.
-async fn create_key(mut command: Command, dir: &Path) -> anyhow::Result<String> {
+async fn create_key(mut command: Command, dir: &Path, settings: &[String]) -> anyhow::Result<String> {
     command.args(["keys", "create", "--label", "bench", "--data-dir"]).arg(dir);
+    command.args(settings.iter().flat_map(|setting| ["--set", setting]));
     let output = command.stderr(Stdio::inherit()).output().await.context("cannot run the server")?;
     ensure!(output.status.success(), "`keys create` ended with {}", output.status);
     let printed =

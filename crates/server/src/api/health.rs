@@ -70,6 +70,7 @@ pub(super) async fn ready(
         let missing: Vec<_> = api.shared.settings.missing_walls.iter().map(|wall| wall.name()).collect();
         members["checks"] = json!({
             "ledger": "writable",
+            "refused_late_writes": api.shared.ledger.stats().n_refused,
             "image_workers": { "alive": n_workers, "missing_restrictions": missing },
         });
     }
