@@ -149,7 +149,7 @@ async fn drain_jobs(ledger: &Ledger) -> Result<(), Failure> {
             let ledger = ledger.clone();
             let usage = UsageDelta { requests: 1, input_bytes: 1, output_bytes: 1 };
             let outcome = JobOutcome { payload: "x".repeat(800), usage, result: None, redacted_spec: None };
-            finishing.spawn(async move { ledger.finish_job(lease, outcome).await });
+            finishing.spawn(async move { ledger.finish_job(&lease, outcome).await });
         }
         while let Some(finished) = finishing.join_next().await {
             finished??;

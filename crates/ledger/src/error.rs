@@ -19,8 +19,8 @@ pub enum Error {
     Busy,
 
     /// The server of the database cannot be reached, or cannot work now. The caller may try the operation
-    /// again later. In rare cases the operation was committed although it fails with this error: the
-    /// connection was lost during the commit, and no other connection could be opened for 30 s.
+    /// again later. If the ledger is closed while the server is away, an operation may have been committed
+    /// although it fails with this error.
     #[error("the database cannot be reached")]
     Away(#[source] Box<dyn std::error::Error + Send + Sync>),
 

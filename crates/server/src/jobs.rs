@@ -24,6 +24,9 @@ use crate::work::source::Source;
 /// Without this limit, a job that crashes the server would crash the server again after every restart.
 const N_CRASHES_MAX: u32 = 5;
 
+/// The pause before the end of a job is written again, after the ledger could not be written.
+const LEDGER_PAUSE: Duration = Duration::from_secs(1);
+
 /// Claims jobs and runs them. Cloning this driver is cheap.
 #[derive(Clone)]
 pub struct Jobs {
@@ -124,7 +127,7 @@ impl Jobs {
                 () = return_leases.cancelled() => break JobEnd::Released(ReleaseReason::Stopped),
             }
         };
-        if let Err(error) = self.write(lease, end).await {
+        if let Err(error) = self.write(&lease, end, return_leases).await {
             // Because the end of the job is not recorded, the job runs again after its lease has expired,
             // with the same request and the same id.
             tracing::error!(%id, %error, "the end of a job could not be written");
@@ -133,7 +136,12 @@ impl Jobs {
 
     /// Writes to the ledger how a run of a job ended. If the job succeeded or failed, also deletes the stored
     /// upload of the job. If the job will run again, its upload is kept.
-    async fn write(&self, lease: Lease<Job>, end: JobEnd) -> Result<(), pixaven_ledger::Error> {
+    async fn write(
+        &self,
+        lease: &Lease<Job>,
+        end: JobEnd,
+        return_leases: &CancellationToken,
+    ) -> Result<(), pixaven_ledger::Error> {
         let input = lease.value.input.content().cloned();
         let (id, json) = (lease.value.id, lease.value.spec.clone());
         let redacted = self.pipeline.threads.run(json.len(), move || redacted_spec(&json)).await;
@@ -145,14 +153,17 @@ impl Jobs {
         match end {
             JobEnd::Succeeded { payload, usage, result } => {
                 let done = JobOutcome { payload, usage, result: Some(result.clone()), redacted_spec };
-                self.pipeline.commit(&result, self.ledger.finish_job(lease, done)).await?;
+                self.pipeline.commit(&result, self.finish(lease, done, return_leases)).await?;
             }
             JobEnd::Failed { payload } => {
                 let usage = UsageDelta { requests: 1, input_bytes: 0, output_bytes: 0 };
                 let done = JobOutcome { payload, usage, result: None, redacted_spec };
-                self.ledger.finish_job(lease, done).await?;
+                self.finish(lease, done, return_leases).await?;
             }
-            JobEnd::Released(reason) => return self.ledger.release_job(lease, reason).await,
+            JobEnd::Released(reason) => {
+                let release = || self.ledger.release_job(lease, reason);
+                return self.repeat(lease, release, return_leases).await;
+            }
         }
         if let Some(content) = input
             && let Err(error) = self.pipeline.blobs.remove(&content).await
@@ -160,6 +171,53 @@ impl Jobs {
             tracing::warn!(?content, %error, "a used input could not be removed; the sweep will");
         }
         Ok(())
+    }
+
+    async fn finish(
+        &self,
+        lease: &Lease<Job>,
+        outcome: JobOutcome,
+        return_leases: &CancellationToken,
+    ) -> Result<(), pixaven_ledger::Error> {
+        self.repeat(lease, || self.ledger.finish_job(lease, outcome.clone()), return_leases).await
+    }
+
+    /// Calls a ledger operation that ends the lease. Repeats the call while the ledger cannot be written and
+    /// the lease is valid, because otherwise the job runs again only after its lease has expired.
+    ///
+    /// A call that fails because the database cannot be reached may have been committed. If a later call then
+    /// finds the lease ended, the error of the earlier call is returned, and the result is kept.
+    async fn repeat<F: Future<Output = Result<(), pixaven_ledger::Error>>>(
+        &self,
+        lease: &Lease<Job>,
+        call: impl Fn() -> F,
+        return_leases: &CancellationToken,
+    ) -> Result<(), pixaven_ledger::Error> {
+        let id = lease.value.id;
+        let mut uncertain = None;
+        loop {
+            let error = match call().await {
+                Ok(()) => return Ok(()),
+                Err(pixaven_ledger::Error::LostLease) => {
+                    return Err(uncertain.unwrap_or(pixaven_ledger::Error::LostLease));
+                }
+                Err(error) => error,
+            };
+            let can_repeat = error.is_passing()
+                && self.ledger.clock().now_ms() < lease.until_ms
+                && !return_leases.is_cancelled();
+            if !can_repeat {
+                return Err(error);
+            }
+            tracing::warn!(%id, %error, "the end of a job is written later");
+            if let pixaven_ledger::Error::Away(_) = error {
+                uncertain = Some(error);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LEDGER_PAUSE) => {}
+                () = return_leases.cancelled() => {}
+            }
+        }
     }
 
     async fn run_job(&self, job: &Job) -> JobEnd {

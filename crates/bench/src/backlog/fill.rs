@@ -34,7 +34,8 @@ pub(super) async fn fill(data_dir: &Path, n: u32) -> anyhow::Result<()> {
         ensure!(leases.len() == n_batch as usize, "the ledger held jobs already");
         try_join_all(leases.into_iter().map(|lease| {
             let done = job_done(lease.value.id);
-            ledger.finish_job(lease, done)
+            let ledger = &ledger;
+            async move { ledger.finish_job(&lease, done).await }
         }))
         .await?;
         n_left -= n_batch;

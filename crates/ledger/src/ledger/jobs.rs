@@ -41,17 +41,20 @@ impl Ledger {
 
     /// Ends a job: commits its result, its usage and the payload of its webhook in one transaction. The
     /// webhook is due after the delay that the request specified. When the lease was lost, the method stores
-    /// nothing and fails with [`Error::LostLease`].
-    pub async fn finish_job(&self, lease: Lease<Job>, outcome: JobOutcome) -> Result<(), Error> {
+    /// nothing and fails with [`Error::LostLease`]. After an error that [is passing](Error::is_passing), the
+    /// caller may repeat the call while the lease lasts.
+    pub async fn finish_job(&self, lease: &Lease<Job>, outcome: JobOutcome) -> Result<(), Error> {
         let id = lease.value.id;
-        self.call(sql::jobs::finish, FinishedJob { lease, outcome }).await?;
+        self.call(sql::jobs::finish, FinishedJob::new(lease, outcome)).await?;
         self.completions.notify(id);
         Ok(())
     }
 
-    /// Returns an unfinished job to the queue. Fails with [`Error::LostLease`].
-    pub async fn release_job(&self, lease: Lease<Job>, reason: ReleaseReason) -> Result<(), Error> {
-        self.write(move |tx| sql::jobs::release(tx, lease.seq, lease.fence, reason)).await
+    /// Returns an unfinished job to the queue. Fails with [`Error::LostLease`]. After an error that
+    /// [is passing](Error::is_passing), the caller may repeat the call while the lease lasts.
+    pub async fn release_job(&self, lease: &Lease<Job>, reason: ReleaseReason) -> Result<(), Error> {
+        let (seq, fence) = (lease.seq, lease.fence);
+        self.write(move |tx| sql::jobs::release(tx, seq, fence, reason)).await
     }
 
     /// Returns the elements of `ids` whose requests are not processed yet. The inputs of these requests are

@@ -72,7 +72,7 @@ impl World {
         self.write(|tx| {
             sql::single(tx, sql::jobs::accept, new)?;
             let lease = sql::jobs::claim(tx, None, 1, 1_000)?.remove(0);
-            sql::single(tx, sql::jobs::finish, FinishedJob { lease, outcome })
+            sql::single(tx, sql::jobs::finish, FinishedJob::new(&lease, outcome))
         })
         .expect("the id is new");
         let due_ms = now_ms + delay_ms;

@@ -193,8 +193,19 @@ pub(crate) fn renew(tx: &mut Tx<'_>, seq: i64, fence: i64, lease_ms: i64) -> Res
 /// A leased job that has ended, with its outcome.
 #[derive(Debug)]
 pub(crate) struct FinishedJob {
-    pub(crate) lease: Lease<Job>,
+    pub(crate) seq: i64,
+    pub(crate) fence: i64,
+    pub(crate) account: AccountId,
+    /// Whether the ledger stores the bytes of the upload.
+    pub(crate) has_stored_input: bool,
     pub(crate) outcome: JobOutcome,
+}
+
+impl FinishedJob {
+    pub(crate) fn new(lease: &Lease<Job>, outcome: JobOutcome) -> Self {
+        let has_stored_input = matches!(lease.value.input.content(), Some(StoredContent::Inline(_)));
+        Self { seq: lease.seq, fence: lease.fence, account: lease.value.account, has_stored_input, outcome }
+    }
 }
 
 /// Ends leased jobs: stores the results and the usage of the jobs, replaces the stored requests by the requests
@@ -202,29 +213,28 @@ pub(crate) struct FinishedJob {
 /// whose lease was lost.
 pub(crate) fn finish(tx: &mut Tx<'_>, jobs: &[FinishedJob]) -> Result<Vec<Result<(), Error>>, Error> {
     let now_ms = tx.now_ms();
-    let keys: Vec<_> = jobs.iter().map(|job| Params::of(&job.lease.seq).and(&job.lease.fence)).collect();
+    let keys: Vec<_> = jobs.iter().map(|job| Params::of(&job.seq).and(&job.fence)).collect();
     let mut held: HashSet<(i64, i64)> = tx.query_all(&DELETE_LEASED, &keys)?.into_iter().collect();
-    let is_held: Vec<_> = jobs.iter().map(|job| held.remove(&(job.lease.seq, job.lease.fence))).collect();
+    let is_held: Vec<_> = jobs.iter().map(|job| held.remove(&(job.seq, job.fence))).collect();
     let held: Vec<_> =
         jobs.iter().zip(&is_held).filter(|(_, is_held)| **is_held).map(|(job, _)| job).collect();
     let (mut inputs, mut specs, mut transitions) = (Vec::new(), Vec::new(), Vec::new());
     let mut deltas = Deltas::default();
-    for FinishedJob { lease, outcome } in &held {
-        if let Some(StoredContent::Inline(_)) = lease.value.input.content() {
-            inputs.push(Params::of(&lease.seq));
+    for FinishedJob { seq, account, has_stored_input, outcome, .. } in &held {
+        if *has_stored_input {
+            inputs.push(Params::of(seq));
         }
-        specs.extend(outcome.redacted_spec.as_ref().map(|spec| Params::of(&lease.seq).and(spec)));
+        specs.extend(outcome.redacted_spec.as_ref().map(|spec| Params::of(seq).and(spec)));
         let processed = Created.processed(now_ms);
-        let delta = Delta::default().with_usage(outcome.usage).with_transition(&processed);
-        deltas.add(lease.value.account, delta);
-        transitions.push((lease.seq, processed));
+        deltas.add(*account, Delta::default().with_usage(outcome.usage).with_transition(&processed));
+        transitions.push((*seq, processed));
     }
     tx.execute_all(&DELETE_INPUT, &inputs)?;
     results::add(tx, held.iter().filter_map(|job| job.outcome.result.as_ref()))?;
     tx.execute_each(&REPLACE_SPEC, &specs)?;
     deltas.apply(tx)?;
     webhooks::write_statuses(tx, &transitions)?;
-    let payloads: Vec<_> = held.iter().map(|job| (job.lease.seq, &job.outcome.payload)).collect();
+    let payloads: Vec<_> = held.iter().map(|job| (job.seq, &job.outcome.payload)).collect();
     webhooks::schedule_first(tx, &payloads)?;
     Ok(is_held.into_iter().map(|is_held| if is_held { Ok(()) } else { Err(Error::LostLease) }).collect())
 }

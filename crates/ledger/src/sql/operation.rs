@@ -171,10 +171,10 @@ impl<I: Send + 'static, T: Send + 'static> Operation for Calls<I, T> {
     fn answer(self: Box<Self>, commit: Result<(), &TransactionFailure>) {
         let answers: Vec<_> = match (self.outcome, commit) {
             (Some(Ok(answers)), Ok(())) => answers,
-            // An operation with several calls that fails is divided. Therefore there is one call here.
-            (Some(Err(error)), _) => vec![Err(error)],
+            (Some(Err(error)), _) if self.callers.len() == 1 => vec![Err(error)],
             (_, Err(failure)) => self.callers.iter().map(|_| Err(failure.into())).collect(),
-            (None, Ok(())) => Vec::new(),
+            // An operation with several calls that fails is divided, so this does not occur.
+            (_, Ok(())) => Vec::new(),
         };
         // A caller without an answer gets the error that the channel was closed.
         for (caller, answer) in self.callers.into_iter().zip(answers) {

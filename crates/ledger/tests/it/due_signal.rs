@@ -51,7 +51,7 @@ async fn a_commit_that_adds_a_due_job_or_webhook_wakes_its_waiting_driver_at_onc
     let mut waiting = pin!(webhooks.wait());
     assert!(!poll(waiting.as_mut()));
     let lease = f.claim_job().await;
-    f.ledger.finish_job(lease, job_outcome(id)).await.unwrap();
+    f.ledger.finish_job(&lease, job_outcome(id)).await.unwrap();
     assert!(poll(waiting.as_mut()));
 }
 

@@ -75,7 +75,7 @@ impl Fixture {
         let id = self.accept(webhook).await;
         let lease = self.claim_job().await;
         assert_eq!(lease.value.id, id, "another job was due");
-        self.ledger.finish_job(lease, job_outcome(id)).await.unwrap();
+        self.ledger.finish_job(&lease, job_outcome(id)).await.unwrap();
         id
     }
 

@@ -115,7 +115,7 @@ impl Both {
             Step::ReleaseJob { held, reason } if !self.jobs.is_empty() => {
                 let lease = self.jobs.remove(held.index(self.jobs.len()));
                 let expected = self.memory.release_job(&key_of(&lease), reason);
-                check_lease(self.f.ledger.release_job(lease, reason).await, expected);
+                check_lease(self.f.ledger.release_job(&lease, reason).await, expected);
             }
             Step::Record { held, outcome, followup } if !self.webhooks.is_empty() => {
                 self.record(held, *outcome.get(&Outcome::ALL), followup).await;
@@ -175,7 +175,7 @@ impl Both {
     async fn finish_job(&mut self, index: usize) {
         let lease = self.jobs.remove(index);
         let (expected, outcome) = (self.memory.finish(&key_of(&lease)), job_outcome(lease.value.id));
-        check_lease(self.f.ledger.finish_job(lease, outcome).await, expected);
+        check_lease(self.f.ledger.finish_job(&lease, outcome).await, expected);
     }
 
     async fn claim_jobs(&mut self, limit: u32, lease_ms: i64) {

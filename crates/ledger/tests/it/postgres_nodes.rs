@@ -61,7 +61,7 @@ async fn processes_that_work_at_the_same_time_send_each_webhook_once_and_keep_al
                     n_idle = if jobs.is_empty() && webhooks.is_empty() { n_idle + 1 } else { 0 };
                     for job in jobs {
                         let outcome = job_outcome(job.value.id);
-                        ledger.finish_job(job, outcome).await.unwrap();
+                        ledger.finish_job(&job, outcome).await.unwrap();
                     }
                     for lease in webhooks {
                         ledger.record_attempt(&lease, delivered(), Disposition::Delivered).await.unwrap();
@@ -74,7 +74,7 @@ async fn processes_that_work_at_the_same_time_send_each_webhook_once_and_keep_al
     // A worker may have stopped for lack of work before another process had accepted all of its requests.
     for job in f.ledger.claim_jobs(1_000, LEASE_MS).await.unwrap() {
         let outcome = job_outcome(job.value.id);
-        f.ledger.finish_job(job, outcome).await.unwrap();
+        f.ledger.finish_job(&job, outcome).await.unwrap();
     }
     loop {
         let webhooks = nodes[1].claim_webhooks(100, LEASE_MS).await.unwrap();
@@ -196,7 +196,7 @@ async fn the_work_of_a_node_without_heartbeats_goes_on_elsewhere_and_its_late_wr
     assert_eq!(elsewhere.iter().map(|job| job.value.id).collect::<Vec<_>>(), [processed]);
     assert_eq!(living.claim_webhooks(9, LEASE_MS).await.unwrap().pop().unwrap().attempt, 2);
     let outcome = job_outcome(processed);
-    assert!(matches!(dying.finish_job(job, outcome).await, Err(Error::LostLease)));
+    assert!(matches!(dying.finish_job(&job, outcome).await, Err(Error::LostLease)));
     let recorded = dying.record_attempt(&webhook, delivered(), Disposition::Delivered).await;
     assert!(matches!(recorded, Err(Error::LostLease)));
     assert_eq!(dying.stats().n_refused, 2);

@@ -206,7 +206,7 @@ async fn a_job_that_a_stopping_server_released_is_claimed_again() {
     let spec = json!({"webhook": {"url": format!("http://{}/", receiver.address)}});
     id_of(&app.upload("a.png", &test_image(20, 10, Format::Png), &spec).await);
     let mut claimed = app.ledger.claim_jobs(1, 60_000).await.expect("a job is due");
-    app.ledger.release_job(claimed.remove(0), ReleaseReason::Stopped).await.expect("the lease is valid");
+    app.ledger.release_job(&claimed.remove(0), ReleaseReason::Stopped).await.expect("the lease is valid");
     assert_eq!(app.jobs.step().await.expect("the ledger responds"), 1);
     assert_eq!(app.dispatcher.step().await.expect("the ledger responds"), 1);
 }

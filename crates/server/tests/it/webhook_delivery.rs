@@ -102,7 +102,7 @@ impl DeliveryHarness {
             .expect("one job is due");
         let usage = UsageDelta { requests: 1, input_bytes: 1, output_bytes: 1 };
         let done = JobOutcome { payload: PAYLOAD.to_owned(), usage, result: None, redacted_spec: None };
-        self.ledger.finish_job(job, done).await.expect("the lease is valid");
+        self.ledger.finish_job(&job, done).await.expect("the lease is valid");
         id
     }
 

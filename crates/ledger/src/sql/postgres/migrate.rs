@@ -9,7 +9,7 @@ use super::link::Link;
 use crate::error::Error;
 
 /// The advisory lock that a process holds while it migrates the schema.
-const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '20s'; SELECT pg_advisory_xact_lock(1347966542, 0)";
+const BEGIN: &str = "BEGIN; SET LOCAL client_min_messages = warning; SET LOCAL lock_timeout = '20s'; SELECT pg_advisory_xact_lock(1347966542, 0)";
 
 struct Migration {
     sql: &'static str,

@@ -36,9 +36,6 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL 
 /// How long a batch of operations is run again after passing failures, before its callers get an error.
 const RETRY_TIME: Duration = Duration::from_secs(5);
 
-/// How long the thread tries to find out whether a batch was committed, before its callers get an error.
-const LOOKUP_TIME: Duration = Duration::from_secs(30);
-
 pub(super) struct Writer {
     link: Link,
     clock: Clock,
@@ -48,6 +45,8 @@ pub(super) struct Writer {
     id: Uuid,
     /// The number of the last batch.
     n_batches: u64,
+    /// The sender of the stop message, after the thread has received this message.
+    stop: Option<oneshot::Sender<()>>,
 }
 
 /// The operations of one commit, and the due-time updates that are applied after the commit.
@@ -66,7 +65,7 @@ enum Progress {
 
 impl Writer {
     pub(super) fn new(link: Link, clock: Clock, due_times: Arc<DueTimes>, shared: Arc<Shared>) -> Self {
-        Self { link, clock, due_times, shared, id: Uuid::new_v4(), n_batches: 0 }
+        Self { link, clock, due_times, shared, id: Uuid::new_v4(), n_batches: 0, stop: None }
     }
 
     /// Starts the writing thread, and returns its queue. The thread ends when it receives a stop message, or
@@ -80,19 +79,18 @@ impl Writer {
     /// Runs operations until the thread must end. Returns the sender of the stop message, which is dropped
     /// after the connection is closed.
     fn run(mut self, messages: &Receiver<Message>) -> Option<oneshot::Sender<()>> {
-        loop {
-            let (operations, stop) = take_batch(messages.recv().ok()?, messages);
+        while self.stop.is_none() {
+            let operations;
+            (operations, self.stop) = take_batch(messages.recv().ok()?, messages);
             if !operations.is_empty() {
-                self.commit_batch(Batch { operations, due_updates: Vec::new() });
-            }
-            if stop.is_some() {
-                return stop;
+                self.commit_batch(Batch { operations, due_updates: Vec::new() }, messages);
             }
         }
+        self.stop
     }
 
-    fn commit_batch(&mut self, mut batch: Batch) {
-        let committed = self.run_until_committed(&mut batch);
+    fn commit_batch(&mut self, mut batch: Batch, messages: &Receiver<Message>) {
+        let committed = self.run_until_committed(&mut batch, messages);
         if let Ok(has_changes) = committed {
             let n_operations = batch.operations.iter().map(|operation| operation.n_calls() as u64).sum();
             self.shared.n_operations.fetch_add(n_operations, Ordering::Relaxed);
@@ -109,18 +107,24 @@ impl Writer {
 
     /// Runs a batch, and runs it again after a passing failure. While the server is known to be away, a batch
     /// is tried only once, so that its callers need not wait.
-    fn run_until_committed(&mut self, batch: &mut Batch) -> Result<bool, Failure> {
+    fn run_until_committed(
+        &mut self,
+        batch: &mut Batch,
+        messages: &Receiver<Message>,
+    ) -> Result<bool, Failure> {
         self.n_batches += 1;
         let was_connected = self.link.is_connected() || self.n_batches == 1;
         let deadline = Instant::now() + RETRY_TIME;
         loop {
             let failure = match self.run_batch(batch) {
                 Ok(Progress::Committed(has_changes)) => return Ok(has_changes),
-                Ok(Progress::Unknown(failure)) if self.was_committed()? => {
-                    drop(failure);
-                    return Ok(true);
+                Ok(Progress::Unknown(failure)) => {
+                    if self.was_committed(messages)? {
+                        return Ok(true);
+                    }
+                    failure
                 }
-                Ok(Progress::Unknown(failure)) | Err(failure) => failure,
+                Err(failure) => failure,
             };
             if !was_connected || !failure.is_passing() || Instant::now() >= deadline {
                 return Err(failure);
@@ -155,20 +159,37 @@ impl Writer {
         }
     }
 
-    /// Reads whether the last batch was committed. Fails if the server cannot be reached for a long time.
-    fn was_committed(&mut self) -> Result<bool, Failure> {
+    /// Reads whether the last batch was committed. Waits until the server can be reached; meanwhile, other
+    /// operations fail. Fails if the thread must end.
+    fn was_committed(&mut self, messages: &Receiver<Message>) -> Result<bool, Failure> {
         let sql = format!("SELECT batch FROM writers WHERE id = '{}'", self.id);
-        let deadline = Instant::now() + LOOKUP_TIME;
         loop {
             let found = self.link.transact(BEGIN, |transaction, _| {
                 let batch = transaction.value(&sql)?;
                 transaction.run("ROLLBACK")?;
                 Ok(batch.and_then(|batch| batch.parse::<u64>().ok()))
             });
-            match found {
+            let failure = match found {
                 Ok(batch) => return Ok(batch == Some(self.n_batches)),
-                Err(failure) if !failure.is_passing() || Instant::now() >= deadline => return Err(failure),
-                Err(_) => self.link.pause(),
+                Err(failure) => failure,
+            };
+            self.refuse_waiting(&failure, messages);
+            if self.stop.is_some() || !failure.is_passing() {
+                return Err(failure);
+            }
+            self.link.pause();
+        }
+    }
+
+    /// Lets all waiting operations fail.
+    fn refuse_waiting(&mut self, failure: &Failure, messages: &Receiver<Message>) {
+        let failure = TransactionFailure::from(failure.clone());
+        while self.stop.is_none()
+            && let Ok(message) = messages.try_recv()
+        {
+            match message {
+                Message::Run(operation) => operation.answer(Err(&failure)),
+                Message::Stop(done) => self.stop = Some(done),
             }
         }
     }

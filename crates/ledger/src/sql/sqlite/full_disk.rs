@@ -75,7 +75,7 @@ fn empty_outcome() -> JobOutcome {
 async fn free_pages(database: &Database, clock: &Clock) {
     write(database, |tx| {
         for lease in sql::jobs::claim(tx, None, 10, 1_000)? {
-            sql::single(tx, sql::jobs::finish, FinishedJob { lease, outcome: empty_outcome() })?;
+            sql::single(tx, sql::jobs::finish, FinishedJob::new(&lease, empty_outcome()))?;
         }
         for lease in sql::claims::claim(tx, None, 10.into(), 1_000)?.leases {
             sql::webhooks::abandon(tx, &lease.key(), FailureReason::Expired)?;
@@ -135,7 +135,7 @@ async fn a_lease_stays_valid_when_the_report_of_an_attempt_fails_because_the_dis
     accept(&database, account, Uuid::new_v4()).await.unwrap();
     let key = write(&database, |tx| {
         let lease = sql::jobs::claim(tx, None, 1, 1_000)?.remove(0);
-        sql::single(tx, sql::jobs::finish, FinishedJob { lease, outcome: empty_outcome() })?;
+        sql::single(tx, sql::jobs::finish, FinishedJob::new(&lease, empty_outcome()))?;
         Ok(sql::claims::claim(tx, None, 1.into(), 1_000)?.leases.remove(0).key())
     })
     .await

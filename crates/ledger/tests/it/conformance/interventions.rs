@@ -80,7 +80,7 @@ pub(crate) async fn a_cancelled_webhook_becomes_failed_and_the_lease_of_its_job_
     let created = f.accept(webhook()).await;
     let job = f.claim_job().await;
     assert!(f.cancel(waiting).await.unwrap() && f.cancel(created).await.unwrap());
-    assert!(matches!(f.ledger.finish_job(job, job_outcome(created)).await, Err(Error::LostLease)));
+    assert!(matches!(f.ledger.finish_job(&job, job_outcome(created)).await, Err(Error::LostLease)));
     assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty());
     assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty());
     for id in [waiting, created] {
@@ -159,7 +159,7 @@ pub(crate) async fn a_task_that_waits_for_a_request_wakes_when_the_request_ends(
     let waiter = f.ledger.completion_of(id);
     let completed = waiter.completed();
     let lease = only(f.ledger.claim_jobs(1, LEASE_MS).await.unwrap());
-    f.ledger.finish_job(lease, job_outcome(id)).await.unwrap();
+    f.ledger.finish_job(&lease, job_outcome(id)).await.unwrap();
     completed.await;
     let (dropped, waiter) = (f.ledger.completion_of(id), f.ledger.completion_of(id));
     let completed = waiter.completed();

@@ -17,7 +17,7 @@ pub(crate) async fn the_webhook_of_a_request_passes_through_every_status_from_cr
     let job = f.claim_job().await;
     assert_eq!((job.value.id, job.attempt, job.until_ms), (id, 1, START_MS + 10 + LEASE_MS));
     assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty(), "the job is leased");
-    f.ledger.finish_job(job, job_outcome(id)).await.unwrap();
+    f.ledger.finish_job(&job, job_outcome(id)).await.unwrap();
     assert_eq!(f.counts().await, [0, 1, 0, 0, 0]);
     assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty(), "the job is finished");
 
@@ -55,10 +55,10 @@ pub(crate) async fn an_upload_stored_in_a_database_row_is_returned_by_every_clai
     f.ledger.accept(new.clone()).await.unwrap();
     let first = f.claim_job().await;
     assert_eq!(first.value.input, new.input);
-    f.ledger.release_job(first, ReleaseReason::Stopped).await.unwrap();
+    f.ledger.release_job(&first, ReleaseReason::Stopped).await.unwrap();
     let second = f.claim_job().await;
     assert_eq!(second.value.input, new.input);
-    f.ledger.finish_job(second, job_outcome(new.id)).await.unwrap();
+    f.ledger.finish_job(&second, job_outcome(new.id)).await.unwrap();
     assert_eq!(f.claim_webhook().await.value.payload, payload(new.id));
 }
 
@@ -76,7 +76,7 @@ pub(crate) async fn claims_return_the_data_of_the_accepted_request_unchanged(f: 
     assert_eq!(job.value.account, f.account);
     assert_eq!((&job.value.spec, &job.value.input), (&new.spec, &new.input));
     assert_eq!((job.value.created_ms, job.value.n_crashes), (START_MS, 0));
-    f.ledger.finish_job(job, job_outcome(new.id)).await.unwrap();
+    f.ledger.finish_job(&job, job_outcome(new.id)).await.unwrap();
 
     let due = f.claim_webhook().await.value;
     assert_eq!((due.account, due.retry), (f.account, false));
@@ -131,7 +131,7 @@ pub(crate) async fn a_job_cannot_be_finished_under_a_lost_lease(f: Fixture) {
         "the lost lease counts as a crash"
     );
 
-    assert!(matches!(f.ledger.finish_job(late, job_outcome(id)).await, Err(Error::LostLease)));
+    assert!(matches!(f.ledger.finish_job(&late, job_outcome(id)).await, Err(Error::LostLease)));
     assert_eq!(f.counts().await, [1, 0, 0, 0, 0]);
     assert_eq!(
         f.ledger.usage(f.account).await.unwrap().requests,
@@ -139,7 +139,7 @@ pub(crate) async fn a_job_cannot_be_finished_under_a_lost_lease(f: Fixture) {
         "the outcome under the lost lease is dropped"
     );
     f.ledger.renew_job(&mut current, LEASE_MS).await.unwrap();
-    f.ledger.finish_job(current, job_outcome(id)).await.unwrap();
+    f.ledger.finish_job(&current, job_outcome(id)).await.unwrap();
     assert_eq!(f.counts().await, [0, 1, 0, 0, 0]);
 }
 
@@ -154,8 +154,8 @@ pub(crate) async fn a_renewed_lease_of_a_job_lasts_for_its_full_duration_after_t
     f.clock.advance(1);
     let current = f.claim_job().await;
     assert!(matches!(f.ledger.renew_job(&mut lease, LEASE_MS).await, Err(Error::LostLease)));
-    assert!(matches!(f.ledger.release_job(lease, ReleaseReason::Crashed).await, Err(Error::LostLease)));
-    f.ledger.finish_job(current, job_outcome(id)).await.unwrap();
+    assert!(matches!(f.ledger.release_job(&lease, ReleaseReason::Crashed).await, Err(Error::LostLease)));
+    f.ledger.finish_job(&current, job_outcome(id)).await.unwrap();
 }
 
 pub(crate) async fn the_release_reason_of_a_job_determines_its_due_time_and_crash_count(f: Fixture) {
@@ -166,7 +166,7 @@ pub(crate) async fn the_release_reason_of_a_job_determines_its_due_time_and_cras
         (ReleaseReason::Postponed { delay_ms: 500 }, 1, 500),
     ] {
         let lease = f.claim_job().await;
-        f.ledger.release_job(lease, reason).await.unwrap();
+        f.ledger.release_job(&lease, reason).await.unwrap();
         if after_ms > 0 {
             f.clock.advance(after_ms - 1);
             assert!(
@@ -177,7 +177,7 @@ pub(crate) async fn the_release_reason_of_a_job_determines_its_due_time_and_cras
         }
         let lease = f.claim_job().await;
         assert_eq!(lease.value.n_crashes, n_crashes, "after {reason:?}");
-        f.ledger.release_job(lease, ReleaseReason::Stopped).await.unwrap();
+        f.ledger.release_job(&lease, ReleaseReason::Stopped).await.unwrap();
     }
 }
 
@@ -200,7 +200,7 @@ pub(crate) async fn recovery_after_a_restart_ends_every_lease_of_the_earlier_pro
     crashes.sort_by_key(|(id, _)| *id != processed);
     assert_eq!(crashes, [(processed, 1), (waiting, 0)]);
     assert_eq!(f.claim_webhook().await.attempt, 2);
-    assert!(matches!(f.ledger.finish_job(old_job, job_outcome(processed)).await, Err(Error::LostLease)));
+    assert!(matches!(f.ledger.finish_job(&old_job, job_outcome(processed)).await, Err(Error::LostLease)));
     let recorded = f.ledger.record_attempt(&old_webhook, delivered(), Disposition::Delivered).await;
     assert!(matches!(recorded, Err(Error::LostLease)));
 }

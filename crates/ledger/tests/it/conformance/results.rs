@@ -48,8 +48,8 @@ pub(crate) async fn the_result_of_a_job_under_a_lost_lease_is_not_stored(f: Fixt
     let late = f.claim_job().await;
     f.clock.advance(LEASE_MS);
     let current = f.claim_job().await;
-    assert!(matches!(f.ledger.finish_job(late, with_result.clone()).await, Err(Error::LostLease)));
+    assert!(matches!(f.ledger.finish_job(&late, with_result.clone()).await, Err(Error::LostLease)));
     assert_eq!(f.ledger.result(id, "image.jpg").await.unwrap(), None);
-    f.ledger.finish_job(current, with_result).await.unwrap();
+    f.ledger.finish_job(&current, with_result).await.unwrap();
     assert_eq!(f.ledger.result(id, "image.jpg").await.unwrap(), Some(stored));
 }

@@ -99,7 +99,7 @@ pub(crate) async fn a_removed_watermark_is_kept_until_requests_accepted_before_t
         "an unprocessed request may still need the watermark"
     );
     let lease = f.claim_job().await;
-    f.ledger.finish_job(lease, job_outcome(id)).await.unwrap();
+    f.ledger.finish_job(&lease, job_outcome(id)).await.unwrap();
     assert_eq!(deletable().await, ["aaaaaaaaaa"]);
 
     // This request was accepted long after the removal of the watermark, so it cannot use the watermark.

@@ -11,7 +11,7 @@ pub(crate) async fn the_delay_of_a_webhook_starts_when_its_request_is_processed(
     f.clock.advance(1_000);
     let job = f.claim_job().await;
     let id = job.value.id;
-    f.ledger.finish_job(job, crate::fixture::job_outcome(id)).await.unwrap();
+    f.ledger.finish_job(&job, crate::fixture::job_outcome(id)).await.unwrap();
     let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
     assert_eq!((record.delay_ms, next_due_ms(&record)), (3_000, Some(START_MS + 4_000)));
     f.clock.advance(2_999);
