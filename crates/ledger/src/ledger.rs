@@ -130,7 +130,7 @@ impl Ledger {
     pub async fn recover(&self) -> Result<RecoveryReport, Error> {
         self.write(move |tx| {
             let n_jobs = sql::jobs::reap(tx, i64::MAX, None)?;
-            let n_webhooks = sql::claims::reap(tx, i64::MAX, None)?;
+            let n_webhooks = sql::webhook_leases::reap(tx, i64::MAX, None)?;
             sql::idempotency::recover(tx)?;
             Ok(RecoveryReport { n_jobs, n_webhooks })
         })

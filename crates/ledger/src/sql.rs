@@ -6,9 +6,11 @@
 //! database ends the transaction, and may put several operations into one commit. When an operation returns
 //! an error, all of its writes are rolled back. The code may also run an operation again in a new transaction.
 
+pub(crate) mod accept;
 pub(crate) mod accounts;
 mod attempts;
 pub(crate) mod bulk;
+mod claim_plan;
 pub(crate) mod claims;
 mod columns;
 mod counters;
@@ -23,6 +25,8 @@ pub(crate) mod jobs;
 pub(crate) mod nodes;
 pub(crate) mod operation;
 pub(crate) mod postgres;
+pub(crate) mod ready_destinations;
+pub(crate) mod reports;
 pub(crate) mod results;
 mod row;
 mod sql_value;
@@ -30,6 +34,7 @@ pub(crate) mod sqlite;
 mod statement;
 mod waiting;
 pub(crate) mod watermarks;
+pub(crate) mod webhook_leases;
 pub(crate) mod webhooks;
 
 use crate::destination::DeliveryLimits;
@@ -216,6 +221,7 @@ pub(crate) fn single<I, T>(
 fn all_statements() -> Vec<&'static Statement> {
     [
         ALL,
+        accept::ALL,
         accounts::ALL,
         attempts::ALL,
         bulk::ALL,
@@ -228,9 +234,12 @@ fn all_statements() -> Vec<&'static Statement> {
         interventions::ALL,
         jobs::ALL,
         nodes::ALL,
+        ready_destinations::ALL,
+        reports::ALL,
         results::ALL,
         waiting::ALL,
         watermarks::ALL,
+        webhook_leases::ALL,
         webhooks::ALL,
     ]
     .concat()

@@ -20,7 +20,7 @@ impl Ledger {
     ///
     /// Fails with [`Error::Exists`] when another request has the same id, and with [`Error::UnknownAccount`].
     pub async fn accept(&self, request: NewRequest) -> Result<(), Error> {
-        self.call(sql::jobs::accept, request).await
+        self.call(sql::accept::accept, request).await
     }
 
     /// Takes leases that last `lease_ms` on up to `limit` due jobs, longest due first. A job whose earlier

@@ -17,7 +17,7 @@ use crate::lease::Lease;
 use crate::model::account::AccountId;
 use crate::model::webhook::{Attempt, Disposition, DueWebhook, FailureReason, WebhookStatus};
 use crate::sql;
-use crate::sql::webhooks::{RecordEffect, Report};
+use crate::sql::reports::{RecordEffect, Report};
 
 #[expect(clippy::missing_errors_doc, reason = "the module lists the errors that all methods share")]
 impl Ledger {
@@ -37,7 +37,7 @@ impl Ledger {
     ) -> Result<Vec<Lease<DueWebhook>>, Error> {
         let (capacity, now_ms) = (capacity.into(), self.clock.now_ms());
         if now_ms < self.last_claim_ms.load(Ordering::Relaxed) {
-            self.write(sql::destinations::clamp_to_clock).await?;
+            self.write(sql::ready_destinations::clamp_to_clock).await?;
         }
         self.last_claim_ms.store(now_ms, Ordering::Relaxed);
         let owner = self.owner();
@@ -65,7 +65,7 @@ impl Ledger {
         disposition: Disposition,
     ) -> Result<Option<BreakerChange>, Error> {
         let report = Report { lease: lease.key(), attempt, disposition };
-        match self.call(sql::webhooks::record, report).await? {
+        match self.call(sql::reports::record, report).await? {
             RecordEffect::Applied(change) => Ok(change),
             RecordEffect::HistoryOnly => {
                 self.database.count_refused();
@@ -80,7 +80,7 @@ impl Ledger {
     /// Fails with [`Error::LostLease`]. After [`Error::Busy`] the caller may try again.
     pub async fn release_webhook(&self, lease: &Lease<DueWebhook>, due_ms: i64) -> Result<(), Error> {
         let key = lease.key();
-        self.write(move |tx| sql::webhooks::release(tx, &key, due_ms)).await
+        self.write(move |tx| sql::reports::release(tx, &key, due_ms)).await
     }
 
     /// Changes a leased webhook to `failed` without an attempt. The history shows no attempt under this
@@ -93,7 +93,7 @@ impl Ledger {
         reason: FailureReason,
     ) -> Result<(), Error> {
         let key = lease.key();
-        self.write(move |tx| sql::webhooks::abandon(tx, &key, reason)).await
+        self.write(move |tx| sql::reports::abandon(tx, &key, reason)).await
     }
 
     /// Resends a webhook. A scheduled webhook becomes due now. An ended webhook returns to the start of the

@@ -10,7 +10,7 @@ use crate::model::request::{InputRef, JobOutcome, NewRequest, NewWebhook};
 use crate::model::webhook::{Disposition, WebhookStatus};
 use crate::sql;
 use crate::sql::jobs::FinishedJob;
-use crate::sql::webhooks::{RecordEffect, Report};
+use crate::sql::reports::{RecordEffect, Report};
 
 impl World {
     pub(super) fn random_event(&mut self) {
@@ -70,7 +70,7 @@ impl World {
             redacted_spec: None,
         };
         self.write(|tx| {
-            sql::single(tx, sql::jobs::accept, new)?;
+            sql::single(tx, sql::accept::accept, new)?;
             let lease = sql::jobs::claim(tx, None, 1, 1_000)?.remove(0);
             sql::single(tx, sql::jobs::finish, FinishedJob::new(&lease, outcome))
         })
@@ -92,13 +92,13 @@ impl World {
         let now_ms = self.now_ms();
         self.tally.n_crashes += 1;
         let lost: Vec<_> = self.under_way.drain(..).collect();
-        self.write(|tx| sql::claims::reap(tx, i64::MAX, None)).expect("the ledger recovers");
+        self.write(|tx| sql::webhook_leases::reap(tx, i64::MAX, None)).expect("the ledger recovers");
         self.last_claim_ms = i64::MAX;
         for running in lost {
             self.expect_due(running.lease.value.id, now_ms);
             let (lease, attempt) = (running.lease.key(), running.attempt);
             let report = Report { lease, attempt, disposition: Disposition::Delivered };
-            let recorded = self.write(|tx| sql::single(tx, sql::webhooks::record, report));
+            let recorded = self.write(|tx| sql::single(tx, sql::reports::record, report));
             let effect = recorded.expect("a late report can be recorded");
             assert_eq!(effect, RecordEffect::HistoryOnly, "the recovery ended the lease");
             self.tally.n_late_reports += 1;

@@ -17,8 +17,8 @@ use crate::lease::Lease;
 use crate::model::account::NewKey;
 use crate::model::webhook::{Attempt, Disposition, DueWebhook, FailureReason, Outcome};
 use crate::schedule::Schedule;
+use crate::sql::reports::{RecordEffect, Report};
 use crate::sql::sqlite::memory;
-use crate::sql::webhooks::{RecordEffect, Report};
 use crate::sql::{self, Tx};
 
 const START_MS: i64 = 1_700_000_000_000;
@@ -180,7 +180,7 @@ impl World {
     pub(super) fn claim(&mut self) {
         let now_ms = self.now_ms();
         if now_ms < self.last_claim_ms {
-            self.write(sql::destinations::clamp_to_clock).expect("the destinations can be corrected");
+            self.write(sql::ready_destinations::clamp_to_clock).expect("the destinations can be corrected");
         }
         self.last_claim_ms = now_ms;
         let n_retries = self.under_way.iter().filter(|running| running.lease.value.is_retry).count();
@@ -229,7 +229,7 @@ impl World {
             let due_ms = now_ms + LOCAL_TROUBLE_PAUSE_MS;
             self.expect_due(id, due_ms);
             self.expected.get_mut(&id).expect("the webhook was accepted").is_postponed = true;
-            self.write(|tx| sql::webhooks::release(tx, &lease.key(), due_ms)).expect("the lease is held");
+            self.write(|tx| sql::reports::release(tx, &lease.key(), due_ms)).expect("the lease is held");
             return None;
         }
         let receiver = expected.receiver;
@@ -276,7 +276,7 @@ impl World {
         };
         let report = Report { lease: lease.key(), attempt, disposition };
         let effect = self
-            .write(|tx| sql::single(tx, sql::webhooks::record, report))
+            .write(|tx| sql::single(tx, sql::reports::record, report))
             .expect("an attempt can be recorded");
         match (effect, disposition) {
             (RecordEffect::HistoryOnly, _) => self.tally.n_late_reports += 1,

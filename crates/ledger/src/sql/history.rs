@@ -5,7 +5,9 @@ use uuid::Uuid;
 
 use super::counters::Delta;
 use super::row::FromRow;
-use super::{Row, Tx, accounts, attempts, bulk, columns, destinations, idempotency, params, statements};
+use super::{
+    Row, Tx, accounts, attempts, bulk, columns, idempotency, params, ready_destinations, statements,
+};
 use crate::destination::PauseReason;
 use crate::error::Error;
 use crate::history::{
@@ -100,7 +102,7 @@ pub(crate) fn find(tx: &mut Tx<'_>, account: AccountId, id: Uuid) -> Result<Opti
 /// is never deleted, because the ledger still has to deliver it.
 pub(crate) fn sweep(tx: &mut Tx<'_>, before_ms: i64, limit: u32) -> Result<u64, Error> {
     let mut n_left = u64::from(limit);
-    destinations::delete_idle(tx, limit)?;
+    ready_destinations::delete_idle(tx, limit)?;
     idempotency::delete_expired(tx, limit)?;
     bulk::delete_ended(tx, before_ms, limit)?;
     for account in accounts::ids(tx)? {

@@ -7,22 +7,14 @@ use uuid::Uuid;
 
 use super::counters::{Delta, Deltas};
 use super::row::FromRow;
-use super::{Params, Row, Tx, columns, headers, params, results, statements, webhooks};
+use super::{Params, Row, Tx, columns, params, results, statements, webhooks};
 use crate::due_signal::{DueUpdate, Queue};
 use crate::error::Error;
 use crate::lease::{Lease, ReleaseReason};
 use crate::model::account::AccountId;
-use crate::model::authority::Authority;
-use crate::model::request::{InputRef, Job, JobOutcome, NewRequest, StoredContent};
-use crate::model::webhook::WebhookStatus;
+use crate::model::request::{InputRef, Job, JobOutcome, StoredContent};
 use crate::state::Created;
 
-columns! {
-    RequestRow<'_> as request_columns, write {
-        id, account, created_ms, input_key, input_name, input_bytes, webhook_delay_ms, webhook_expires_ms,
-        webhook_retry, webhook_authority, webhook_url, webhook_headers, spec
-    }
-}
 columns! {
     input_columns {
         name = "r.input_name", bytes = "r.input_bytes", key = "r.input_key", content = "i.content"
@@ -38,14 +30,6 @@ columns! {
 columns! { ClaimedRow as claimed_columns, read { due_ms, seq, fence, n_crashes } }
 
 statements! {
-    /// This statement inserts no request of an unknown account, and no request whose id exists.
-    ADD_REQUEST[request_columns!()] = concat!(
-        "INSERT INTO requests (", request_columns!(), ") SELECT ", request_columns!(of_rows), " FROM {rows}
-         WHERE EXISTS (SELECT 1 FROM accounts WHERE accounts.id = v.account)
-         ON CONFLICT (id) DO NOTHING RETURNING id, seq"
-    );
-    ADD_JOB["seq, account, due_ms"] = "INSERT INTO jobs (seq, account, due_ms, fence, n_crashes)
-                                       SELECT v.seq, v.account, v.due_ms, 0, 0 FROM {rows}";
     CLAIM = concat!(
         "UPDATE jobs SET fence = fence + 1, lease_until_ms = ?1, owner = ?4
          WHERE seq IN (SELECT seq FROM jobs
@@ -53,7 +37,6 @@ statements! {
                        ORDER BY due_ms, seq LIMIT ?3)
          RETURNING ", claimed_columns!()
     );
-    ADD_INPUT["seq, content"] = "INSERT INTO inputs (seq, content) SELECT v.seq, v.content FROM {rows}";
     DELETE_INPUT["of_seq"] = "DELETE FROM inputs USING {rows} WHERE seq = v.of_seq";
     JOB["of_seq"] = concat!(
         "SELECT r.seq, ", job_columns!(), "
@@ -75,25 +58,7 @@ statements! {
                WHERE seq = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL";
     REPLACE_SPEC["of_seq, new_spec"] =
         "UPDATE requests SET spec = v.new_spec FROM {rows} WHERE seq = v.of_seq";
-    ACCOUNT = "SELECT id FROM accounts WHERE id = ?1";
     UNFINISHED = "SELECT r.id FROM requests r JOIN jobs j ON j.seq = r.seq WHERE r.id = ?1";
-}
-
-/// The row of an accepted request.
-struct RequestRow<'a> {
-    id: Uuid,
-    account: AccountId,
-    created_ms: i64,
-    input_key: Option<&'a String>,
-    input_name: Option<&'a String>,
-    input_bytes: Option<u64>,
-    webhook_delay_ms: i64,
-    webhook_expires_ms: Option<i64>,
-    webhook_retry: bool,
-    webhook_authority: &'a Authority,
-    webhook_url: &'a String,
-    webhook_headers: String,
-    spec: &'a String,
 }
 
 /// The queue row of a job that was just leased.
@@ -102,49 +67,6 @@ struct ClaimedRow {
     seq: i64,
     fence: i64,
     n_crashes: u32,
-}
-
-/// Inserts requests with their jobs and their webhooks. Returns one answer for each request: a request whose id
-/// exists, or whose account does not exist, is not inserted.
-pub(crate) fn accept(tx: &mut Tx<'_>, requests: &[NewRequest]) -> Result<Vec<Result<(), Error>>, Error> {
-    let now_ms = tx.now_ms();
-    let new: Vec<_> = requests.iter().map(|request| RequestRow::new(request, now_ms)).collect();
-    let inserted: Vec<(Uuid, i64)> =
-        tx.query_all(&ADD_REQUEST, &new.iter().map(Params::of).collect::<Vec<_>>())?;
-    let mut seqs: HashMap<_, _> = inserted.into_iter().collect();
-    let mut answers = Vec::with_capacity(requests.len());
-    let mut accepted = Vec::with_capacity(requests.len());
-    for request in requests {
-        match seqs.remove(&request.id) {
-            Some(seq) => {
-                accepted.push((seq, request));
-                answers.push(Ok(()));
-            }
-            None => answers.push(Err(refusal(tx, request)?)),
-        }
-    }
-    let (mut deltas, mut inputs, mut jobs) = (Deltas::default(), Vec::new(), Vec::new());
-    for (seq, request) in &accepted {
-        deltas.add(request.account, Delta::default().with(WebhookStatus::Created, 1));
-        jobs.push(Params::of(seq).and(&request.account).and(&now_ms));
-        if let Some(StoredContent::Inline(bytes)) = request.input.content() {
-            inputs.push(Params::of(seq).and(bytes));
-        }
-    }
-    deltas.apply(tx)?;
-    tx.execute_each(&ADD_INPUT, &inputs)?;
-    tx.execute_each(&ADD_JOB, &jobs)?;
-    webhooks::create(tx, &accepted)?;
-    if !accepted.is_empty() {
-        tx.update_due_time(Queue::Jobs, DueUpdate::WorkDueAt(now_ms));
-    }
-    Ok(answers)
-}
-
-/// Returns why a request was not inserted.
-fn refusal(tx: &mut Tx<'_>, request: &NewRequest) -> Result<Error, Error> {
-    let account: Option<AccountId> = tx.query_optional(&ACCOUNT, params![request.account])?;
-    Ok(if account.is_some() { Error::Exists } else { Error::UnknownAccount(request.account) })
 }
 
 /// Takes leases on up to `limit` due jobs, longest due first.
@@ -275,31 +197,6 @@ fn update_due_time(tx: &mut Tx<'_>) -> Result<(), Error> {
     let earliest_ms = [due_ms, lease_end_ms].into_iter().flatten().min();
     tx.update_due_time(Queue::Jobs, DueUpdate::Earliest(earliest_ms));
     Ok(())
-}
-
-impl<'a> RequestRow<'a> {
-    fn new(request: &'a NewRequest, created_ms: i64) -> Self {
-        let webhook = &request.webhook;
-        let (input_key, input_name, input_bytes) = match &request.input {
-            InputRef::Url => (None, None, None),
-            InputRef::Upload { content, name, bytes } => (content.file_key(), Some(name), Some(*bytes)),
-        };
-        Self {
-            id: request.id,
-            account: request.account,
-            created_ms,
-            input_key,
-            input_name,
-            input_bytes,
-            webhook_delay_ms: webhook.delay_ms,
-            webhook_expires_ms: webhook.expires_ms,
-            webhook_retry: webhook.retry,
-            webhook_authority: &webhook.authority,
-            webhook_url: &webhook.url,
-            webhook_headers: headers::encode(&webhook.headers),
-            spec: &request.spec,
-        }
-    }
 }
 
 impl FromRow for InputRef {

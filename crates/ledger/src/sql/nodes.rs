@@ -1,7 +1,7 @@
 //! The SQL operations on nodes. A node that misses its heartbeats for the duration of its lease counts as dead,
 //! and another node ends the leases that it held.
 
-use super::{Params, Tx, claims, columns, jobs, params, statements};
+use super::{Params, Tx, columns, jobs, params, statements, webhook_leases};
 use crate::error::Error;
 use crate::model::node::{Heartbeat, NewNode, NodeInfo};
 
@@ -74,7 +74,7 @@ pub(crate) fn heartbeat(
 /// Removes a node and ends its leases. Returns the number of jobs and webhooks that are due again.
 pub(crate) fn remove(tx: &mut Tx<'_>, seq: i64) -> Result<u64, Error> {
     let n_jobs = jobs::reap(tx, i64::MAX, Some(seq))?;
-    let n_webhooks = claims::reap(tx, i64::MAX, Some(seq))?;
+    let n_webhooks = webhook_leases::reap(tx, i64::MAX, Some(seq))?;
     tx.execute(&DELETE, params![seq])?;
     Ok(n_jobs + n_webhooks)
 }

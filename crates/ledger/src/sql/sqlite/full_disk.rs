@@ -18,7 +18,7 @@ use crate::model::authority::Authority;
 use crate::model::request::{InputRef, JobOutcome, NewRequest, NewWebhook};
 use crate::model::webhook::{Attempt, Disposition, FailureReason, Outcome, Timings};
 use crate::sql::jobs::FinishedJob;
-use crate::sql::webhooks::{RecordEffect, Report};
+use crate::sql::reports::{RecordEffect, Report};
 use crate::sql::{self, Tx};
 
 const MAX_PAGES: i64 = 120;
@@ -60,7 +60,7 @@ async fn accept(database: &Database, account: i64, id: Uuid) -> Result<(), Error
         headers: vec![],
     };
     let new = NewRequest { id, account, spec: "x".repeat(3_000), input: InputRef::Url, webhook };
-    write(database, move |tx| sql::single(tx, sql::jobs::accept, new.clone())).await
+    write(database, move |tx| sql::single(tx, sql::accept::accept, new.clone())).await
 }
 
 async fn unfinished(database: &Database, ids: Vec<Uuid>) -> Vec<Uuid> {
@@ -78,7 +78,7 @@ async fn free_pages(database: &Database, clock: &Clock) {
             sql::single(tx, sql::jobs::finish, FinishedJob::new(&lease, empty_outcome()))?;
         }
         for lease in sql::claims::claim(tx, None, 10.into(), 1_000)?.leases {
-            sql::webhooks::abandon(tx, &lease.key(), FailureReason::Expired)?;
+            sql::reports::abandon(tx, &lease.key(), FailureReason::Expired)?;
         }
         Ok(())
     })
@@ -153,7 +153,7 @@ async fn a_lease_stays_valid_when_the_report_of_an_attempt_fails_because_the_dis
     };
     let record = |attempt: Attempt| {
         let report = Report { lease: key, attempt, disposition: Disposition::Delivered };
-        write(&database, move |tx| sql::single(tx, sql::webhooks::record, report.clone()))
+        write(&database, move |tx| sql::single(tx, sql::reports::record, report.clone()))
     };
     let refused = record(attempt.clone()).await;
     assert!(matches!(refused, Err(Error::Busy)), "{refused:?}");
