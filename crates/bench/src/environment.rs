@@ -68,9 +68,15 @@ impl<'a> EnvironmentOptions<'a> {
 
     /// Starts an image origin, a webhook receiver, and a server in an empty directory.
     pub(crate) async fn start(&self) -> anyhow::Result<TestEnvironment> {
+        self.start_with(&[]).await
+    }
+
+    /// Like [`EnvironmentOptions::start`], but with further settings of the server.
+    pub(crate) async fn start_with(&self, settings: &[String]) -> anyhow::Result<TestEnvironment> {
         let directory = temporary_directory(self.keep)?;
         let data_dir = directory.path().join("data");
-        let installation = Installation::new(self.binary, data_dir, self.settings).await?;
+        let settings = [self.settings, settings].concat();
+        let installation = Installation::new(self.binary, data_dir, &settings).await?;
         let installation = installation.with_variables(&self.variables);
         let origin = ImageOrigin::start(self.image.bytes.clone()).await?;
         let receiver = WebhookReceiver::start_at_pace(self.pace.clone()).await?;

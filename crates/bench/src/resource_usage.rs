@@ -55,6 +55,13 @@ impl ResourceUsage {
     }
 }
 
+/// Returns the seconds of processor time that a process and its children have used, including children that
+/// have ended. Returns `None` if the system has no `/proc` or the process does not exist.
+pub(crate) fn cpu_with_children_s(pid: u32) -> Option<f64> {
+    let usage = ResourceUsage::read(pid)?;
+    Some(usage.cpu_server_s + usage.cpu_workers_s)
+}
+
 /// Returns the milliseconds of processor time that this process has used, as the sum over all threads.
 pub(crate) fn own_cpu_ms() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);

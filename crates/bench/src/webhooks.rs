@@ -3,13 +3,16 @@
 //! sustains.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use clap::Args;
 use pixaven_testkit::http_server::Pace;
+use pixaven_testkit::postgres::{Cluster, Flush, new_cluster};
 use serde::Serialize;
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::audit::{self, Audit};
 use crate::environment::EnvironmentOptions;
@@ -61,6 +64,9 @@ pub(crate) struct WebhooksArgs {
     /// Raise the rate until 1 % of the webhooks take a second or more. Report the highest rate below that.
     #[arg(long)]
     find_max: bool,
+    /// Store the ledger in PostgreSQL: starts a database for the measurement.
+    #[arg(long)]
+    postgres: bool,
     /// A file with the image to process, instead of a generated image of 550×412 pixels.
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
@@ -99,9 +105,11 @@ struct Figures {
     accept_ms: Option<Percentiles>,
     /// The time from the end of the 202 response to the arrival of the webhook, in milliseconds.
     delivery_ms: Option<Percentiles>,
-    /// Seconds of processor time of the server and its image workers per 1,000 accepted requests, counted
-    /// from the start of each process.
+    /// Seconds of processor time of the server, its image workers and the database per 1,000 accepted requests,
+    /// counted from the start of each process.
     cpu_s_per_1000: Option<f64>,
+    /// Seconds of processor time of the database, with `--postgres`.
+    cpu_database_s: Option<f64>,
     /// Seconds of processor time of the load tool. The server could not use this processor time.
     cpu_tools_s: Option<f64>,
     #[serde(flatten)]
@@ -116,7 +124,14 @@ pub(crate) async fn run(args: &WebhooksArgs) -> anyhow::Result<Report> {
     let input = if args.upload { InputMode::Upload } else { InputMode::Fetch };
     let latency = Duration::from_millis(args.latency_ms);
     let pace = if args.serial { Pace::serial(latency) } else { Pace::parallel(latency) };
+    let database = if args.postgres {
+        let started = tokio::task::spawn_blocking(|| new_cluster(Flush::Always)).await?;
+        Some(Arc::new(started.context("PostgreSQL is needed: initdb was not found")?))
+    } else {
+        None
+    };
     let run = SteadyRun {
+        database,
         options: EnvironmentOptions { pace, ..EnvironmentOptions::new(&args.server, &binary, &image, input) },
         rate: args.rate,
         seconds: args.seconds,
@@ -154,12 +169,18 @@ struct SteadyRun<'a> {
     drain: Duration,
     /// Whether the receiver works on one webhook at a time.
     serial: bool,
+    /// The database that holds the ledgers, each in a database of its own.
+    database: Option<Arc<Cluster>>,
 }
 
 impl SteadyRun<'_> {
     /// Starts a server in an empty directory, sends the load, waits for the webhooks and stops the server.
     async fn measure(&self) -> anyhow::Result<Figures> {
-        let environment = self.options.start().await?;
+        let settings = self.new_database().await?;
+        let environment = self.options.start_with(&settings).await?;
+        let database_cpu_s =
+            || resource_usage::cpu_with_children_s(self.database.as_ref().map(|database| database.pid())?);
+        let database_cpu_before = database_cpu_s();
         let (receiver, api) = (&environment.receiver, &environment.api);
         let own_cpu_before = resource_usage::own_cpu_s();
         let work = async {
@@ -170,6 +191,7 @@ impl SteadyRun<'_> {
             result
         };
         let (result, usage) = with_usage(&environment.server, work).await;
+        let cpu_database_s = database_cpu_s().zip(database_cpu_before).map(|(now, before)| now - before);
         environment.server.stop().await?;
 
         if let Some(reason) = &result.first_rejection {
@@ -177,8 +199,10 @@ impl SteadyRun<'_> {
         }
         let deliveries = receiver.deliveries();
         let n_accepted = result.accepted.len();
-        let cpu_s_per_1000 =
-            usage.map(|usage| resource_usage::per_1000(usage.cpu_server_s + usage.cpu_workers_s, n_accepted));
+        let cpu_s_per_1000 = usage.map(|usage| {
+            let cpu_s = usage.cpu_server_s + usage.cpu_workers_s + cpu_database_s.unwrap_or_default();
+            resource_usage::per_1000(cpu_s, n_accepted)
+        });
         let cpu_tools_s = resource_usage::own_cpu_s()
             .zip(own_cpu_before)
             .map(|(now, before)| resource_usage::hundredths(now - before));
@@ -198,10 +222,19 @@ impl SteadyRun<'_> {
             cut: result.n_cut,
             delivery_ms: Percentiles::of(audit::delivery_times(&result.accepted, &deliveries)),
             cpu_s_per_1000,
+            cpu_database_s: cpu_database_s.map(resource_usage::hundredths),
             cpu_tools_s,
             usage,
             accept_ms: Percentiles::of(result.accept_latencies),
         })
+    }
+
+    /// Creates a database for the ledger of the next server. Returns the setting that names it.
+    async fn new_database(&self) -> anyhow::Result<Vec<String>> {
+        let Some(database) = self.database.clone() else { return Ok(Vec::new()) };
+        let name = format!("pixaven_{}", Uuid::new_v4().simple());
+        let url = tokio::task::spawn_blocking(move || database.create_database(&name)).await?;
+        Ok(vec![format!("ledger.url={url}")])
     }
 
     /// Searches for the highest rate that the server sustains: raises the rate until the server no longer

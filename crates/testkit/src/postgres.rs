@@ -139,6 +139,15 @@ impl Cluster {
         format!("postgres://postgres@127.0.0.1:{}/{name}", self.port)
     }
 
+    /// Returns the process id of the server's first process, whose children are its other processes.
+    ///
+    /// # Panics
+    /// If the server does not run.
+    pub fn pid(&self) -> u32 {
+        let file = std::fs::read_to_string(self.data().join("postmaster.pid")).expect("the server runs");
+        file.lines().next().and_then(|line| line.parse().ok()).expect("the first line is the process id")
+    }
+
     /// Returns the port at which the server listens on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port

@@ -28,8 +28,10 @@ use crate::sql::Tx;
 use crate::sql::database::{Message, Shared, spawn, split, take_batch, write_queue};
 use crate::sql::operation::{Operation, RunEffect, TransactionFailure};
 
-/// Begins a transaction that writes, and waits for the lock for writing.
+/// Begins a transaction that writes, and waits for the lock for writing. The plans of the statements do not depend
+/// on the values of their parameters, so the server need not plan a statement again for each call.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL statement_timeout = '30s'; \
+                     SET LOCAL plan_cache_mode = force_generic_plan; \
                      SET LOCAL idle_in_transaction_session_timeout = '5s'; \
                      SELECT pg_advisory_xact_lock(1347966542, 1)";
 
