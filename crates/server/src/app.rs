@@ -21,12 +21,13 @@ use crate::api::listener::connections::{ConnectionLimits, Connections};
 use crate::api::listener::{self, ConnectionTimeouts, Listener};
 use crate::api::{self, ApiSettings, ApiState};
 use crate::delivery::{Dispatcher, DispatcherSettings};
-use crate::jobs::Jobs;
+use crate::jobs::{JobTimes, Jobs};
 use crate::runtime::blocking::BlockingThreads;
 use crate::runtime::config::Config;
 use crate::runtime::lifecycle::Tasks;
 use crate::sweep::Sweep;
 use crate::work::blobs::Blobs;
+use crate::work::customer_bucket::CustomerBuckets;
 use crate::work::fonts::FontLibrary;
 use crate::work::memory_budget::MemoryBudget;
 use crate::work::pipeline::Pipeline;
@@ -64,7 +65,7 @@ pub struct App {
     pub pipeline: Pipeline,
     /// The background tasks.
     pub tasks: Tasks,
-    nets: [Net; 2],
+    nets: [Net; 3],
     listener: Listener,
     plain_listener: Option<Listener>,
     router: Router,
@@ -86,11 +87,13 @@ impl App {
         let ledger = ledger.with_delivery_limits(config.webhooks.delivery_limits());
         let recovered = ledger.recover().await.context("the ledger could not be recovered")?;
         tracing::info!(n_jobs = recovered.n_jobs, n_webhooks = recovered.n_webhooks, "work taken up again");
-        // Images and webhooks have separate HTTP clients: an image server whose host name cannot be resolved,
-        // or which keeps its connections open, must not delay a webhook.
+        // Images, webhooks and the buckets of customers have separate HTTP clients: an image server whose host
+        // name cannot be resolved, or which keeps its connections open, must not delay a webhook.
         let (image_net, webhook_net) = (net(config, None)?, net(config, proxy(config)?)?);
+        let bucket_net = net(config, None)?;
         let tasks = Tasks::new();
-        let pipeline = pipeline(config, &dependencies, &ledger, image_net.clone(), tasks.clone())?;
+        let nets = [image_net.clone(), bucket_net.clone()];
+        let pipeline = pipeline(config, &dependencies, &ledger, nets, tasks.clone())?;
         let listener = bind(config.server.listen, tls.clone()).await?;
         let plain_listener = match config.server.plain_listen {
             Some(address) => Some(bind(address, None).await?),
@@ -98,7 +101,10 @@ impl App {
         };
         let missing_walls = missing_walls(&dependencies.worker_program).await?;
         let api_settings = api_settings(config, listener.address()?, tls.is_some(), missing_walls);
-        let lease_ms = millis(config.jobs.lease_s);
+        let times = JobTimes {
+            lease_ms: millis(config.jobs.lease_s),
+            store_retry_ms: millis(config.buckets.retry_s),
+        };
         let dispatcher = Dispatcher::new(ledger.clone(), webhook_net.clone(), dispatcher_settings(config));
         Ok(Self {
             jobs: Jobs::new(
@@ -106,7 +112,7 @@ impl App {
                 pipeline.clone(),
                 Arc::new(EnvelopePayload),
                 config.jobs.concurrency,
-                lease_ms,
+                times,
             ),
             dispatcher: dispatcher.clone(),
             sweep: Sweep {
@@ -131,7 +137,7 @@ impl App {
             ledger,
             pipeline,
             tasks,
-            nets: [image_net, webhook_net],
+            nets: [image_net, bucket_net, webhook_net],
             listener,
             plain_listener,
             _lock: lock,
@@ -269,7 +275,7 @@ fn pipeline(
     config: &Config,
     dependencies: &Dependencies,
     ledger: &Ledger,
-    net: Net,
+    [net, bucket_net]: [Net; 2],
     tasks: Tasks,
 ) -> anyhow::Result<Pipeline> {
     let blobs = open_blobs(config)?;
@@ -295,6 +301,7 @@ fn pipeline(
         sandbox,
         watermarks: watermarks(config, ledger.clone(), blobs.clone()),
         blobs,
+        customer_buckets: CustomerBuckets::new(bucket_net, Duration::from_secs(config.buckets.deadline_s)),
         // Long computations use at most half of the processors. The other half is left for the threads that
         // serve connections.
         threads: BlockingThreads::new(n_cores() / 2),

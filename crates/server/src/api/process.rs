@@ -22,7 +22,6 @@ use crate::work::Caller;
 use crate::work::blobs::Blobs;
 use crate::work::pipeline::Order;
 use crate::work::request::{self, RequestError, RequestKind, ResponseMode, Spec, StoredRequest, WebhookSpec};
-use crate::work::result_names::result_url;
 use crate::work::sandbox::Ticket;
 use crate::work::source::{Source, check_not_empty};
 
@@ -197,10 +196,10 @@ async fn process_now(api: &ApiState, request: ImageRequest) -> Result<ApiRespons
         None => pipeline.sandbox.admit(Caller::Interactive, None)?,
     };
     let order = Order { id, account, spec: &spec, ticket: &ticket };
-    let (image, result) = pipeline.produce(&order, source, 0).await?;
-    let record = api.shared.ledger.record_result(account, image.usage(), Some(result.clone()));
-    pipeline.commit(&result, record).await?;
-    let url = result_url(&base_url, id, &result.name);
+    let (image, place) = pipeline.produce(&order, source, 0).await?;
+    let record = api.shared.ledger.record_result(account, image.usage(), place.stored().cloned());
+    pipeline.commit(&place, record).await?;
+    let url = place.url(&base_url, id);
     let envelope = envelope::success(id, &image, &url);
     Ok(match spec.response {
         ResponseMode::Json => ApiResponse::envelope(envelope),

@@ -113,6 +113,15 @@ pub struct Fetch {
     pub redirects: u32,
 }
 
+/// The settings of the section `[buckets]`.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are the settings; default.toml explains them")]
+pub struct Buckets {
+    pub deadline_s: u64,
+    pub retry_s: u64,
+}
+
 /// The settings of the section `[images]`.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
