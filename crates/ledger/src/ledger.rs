@@ -5,6 +5,7 @@
 
 mod accounts;
 mod jobs;
+mod sealed;
 mod watermarks;
 mod webhooks;
 

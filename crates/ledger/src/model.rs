@@ -4,5 +4,6 @@
 pub(crate) mod account;
 pub(crate) mod authority;
 pub(crate) mod request;
+pub(crate) mod sealed;
 pub(crate) mod watermark;
 pub(crate) mod webhook;

@@ -24,6 +24,7 @@ pub(crate) mod jobs;
 mod operation;
 pub(crate) mod results;
 mod row;
+pub(crate) mod sealed;
 mod sql_value;
 pub(crate) mod sqlite;
 mod statement;
@@ -171,6 +172,7 @@ fn all_statements() -> Vec<&'static Statement> {
         interventions::ALL,
         jobs::ALL,
         results::ALL,
+        sealed::ALL,
         waiting::ALL,
         watermarks::ALL,
         webhooks::ALL,

@@ -25,6 +25,7 @@ use crate::jobs::{JobTimes, Jobs};
 use crate::runtime::blocking::BlockingThreads;
 use crate::runtime::config::Config;
 use crate::runtime::lifecycle::Tasks;
+use crate::runtime::seal::{SIGNING_SECRET, Seal};
 use crate::sweep::Sweep;
 use crate::work::blobs::Blobs;
 use crate::work::customer_bucket::CustomerBuckets;
@@ -35,7 +36,7 @@ use crate::work::sandbox::jail::MissingWall;
 use crate::work::sandbox::{QueueLimits, Sandbox, SandboxSettings, jail_probe};
 use crate::work::source::Sources;
 use crate::work::watermarks::Watermarks;
-pub use data_directory::create as create_data_directory;
+pub use data_directory::{create as create_data_directory, lock as lock_data_directory};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -82,9 +83,11 @@ impl App {
     /// connections yet.
     pub async fn build(config: &Config, dependencies: Dependencies) -> anyhow::Result<Self> {
         let tls = config.server.tls().map(|(cert, key)| listener::tls_config(cert, key)).transpose()?;
-        let lock = data_directory::lock(&config.server.data_dir)?;
+        let lock = lock_data_directory(&config.server.data_dir)?;
         let ledger = open_ledger(&config.server.data_dir, dependencies.clock.clone()).await?;
         let ledger = ledger.with_delivery_limits(config.webhooks.delivery_limits());
+        let seal = open_seal(config)?;
+        seal_signing_secrets(&ledger, &seal).await?;
         let recovered = ledger.recover().await.context("the ledger could not be recovered")?;
         tracing::info!(n_jobs = recovered.n_jobs, n_webhooks = recovered.n_webhooks, "work taken up again");
         // Images, webhooks and the buckets of customers have separate HTTP clients: an image server whose host
@@ -93,7 +96,7 @@ impl App {
         let bucket_net = net(config, None)?;
         let tasks = Tasks::new();
         let nets = [image_net.clone(), bucket_net.clone()];
-        let pipeline = pipeline(config, &dependencies, &ledger, nets, tasks.clone())?;
+        let pipeline = pipeline(config, &dependencies, (&ledger, &seal), nets, tasks.clone())?;
         let listener = bind(config.server.listen, tls.clone()).await?;
         let plain_listener = match config.server.plain_listen {
             Some(address) => Some(bind(address, None).await?),
@@ -105,7 +108,8 @@ impl App {
             lease_ms: millis(config.jobs.lease_s),
             store_retry_ms: millis(config.buckets.retry_s),
         };
-        let dispatcher = Dispatcher::new(ledger.clone(), webhook_net.clone(), dispatcher_settings(config));
+        let dispatcher =
+            Dispatcher::new(ledger.clone(), webhook_net.clone(), seal, dispatcher_settings(config));
         Ok(Self {
             jobs: Jobs::new(
                 ledger.clone(),
@@ -205,6 +209,31 @@ pub async fn open_ledger(data_dir: &Path, clock: Clock) -> anyhow::Result<Ledger
         .with_context(|| format!("the ledger {} could not be opened", path.display()))
 }
 
+/// Returns the path of the file with the seal keys.
+pub fn seal_key_file(config: &Config) -> PathBuf {
+    config.server.seal_key_file.clone().unwrap_or_else(|| config.server.data_dir.join("seal.key"))
+}
+
+/// Reads the keys that seal secrets in the ledger. Creates a missing file with a new key.
+pub fn open_seal(config: &Config) -> anyhow::Result<Seal> {
+    create_data_directory(&config.server.data_dir)?;
+    Seal::open(&seal_key_file(config)).context("server.seal_key_file")
+}
+
+/// Seals the signing secrets that an earlier version stored without a seal. Fails if a secret was sealed with a key
+/// that is missing: the file of seal keys is then not the file of this ledger.
+pub async fn seal_signing_secrets(ledger: &Ledger, seal: &Seal) -> anyhow::Result<()> {
+    for mut stored in ledger.stored_secrets().await? {
+        let text = stored.secret.expose();
+        let secret = seal.unseal(SIGNING_SECRET, text).context("server.seal_key_file")?;
+        if secret == text {
+            stored.secret = seal.seal(SIGNING_SECRET, &secret)?.into();
+            ledger.replace_stored_secret(stored).await?;
+        }
+    }
+    Ok(())
+}
+
 fn net(config: &Config, proxy: Option<Proxy>) -> anyhow::Result<Net> {
     Net::new(NetSettings {
         policy: config.network.policy(),
@@ -274,7 +303,7 @@ pub fn n_cores() -> usize {
 fn pipeline(
     config: &Config,
     dependencies: &Dependencies,
-    ledger: &Ledger,
+    (ledger, seal): (&Ledger, &Seal),
     [net, bucket_net]: [Net; 2],
     tasks: Tasks,
 ) -> anyhow::Result<Pipeline> {
@@ -301,6 +330,7 @@ fn pipeline(
         sandbox,
         watermarks: watermarks(config, ledger.clone(), blobs.clone()),
         blobs,
+        seal: seal.clone(),
         customer_buckets: CustomerBuckets::new(bucket_net, Duration::from_secs(config.buckets.deadline_s)),
         // Long computations use at most half of the processors. The other half is left for the threads that
         // serve connections.

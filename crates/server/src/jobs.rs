@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use pixaven_ledger::{InputRef, Job, JobOutcome, Lease, Ledger, ReleaseReason, UsageDelta};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::runtime::lifecycle::Tasks;
 use crate::runtime::permits::{free_permits, local_trouble_pause_ms};
+use crate::runtime::seal::{Seal, request_context};
 use crate::runtime::telemetry::with_causes;
 use crate::work::Caller;
 use crate::work::error::WorkError;
@@ -155,8 +157,9 @@ impl Jobs {
     /// upload of the job. If the job will run again, its upload is kept.
     async fn write(&self, lease: Lease<Job>, end: JobEnd) -> Result<(), pixaven_ledger::Error> {
         let input = lease.value.input.content().cloned();
-        let (id, json) = (lease.value.id, lease.value.spec.clone());
-        let redacted = self.pipeline.threads.run(json.len(), move || redacted_spec(&json)).await;
+        let (id, json, seal) = (lease.value.id, lease.value.spec.clone(), self.pipeline.seal.clone());
+        let redact = move || redacted_spec(&unsealed(&seal, id, &json)?);
+        let redacted = self.pipeline.threads.run(lease.value.spec.len(), redact).await;
         let redacted = redacted.map_err(WorkError::internal).flatten();
         let redacted_spec = redacted.unwrap_or_else(|error| {
             tracing::error!(%id, error = with_causes(&error), "a job's request cannot be read and is deleted");
@@ -233,8 +236,9 @@ impl Jobs {
     }
 
     async fn produce(&self, job: &Job) -> Result<JobEnd, WorkError> {
-        let json = job.spec.clone();
+        let (id, json, seal) = (job.id, job.spec.clone(), self.pipeline.seal.clone());
         let parse = move || {
+            let json = unsealed(&seal, id, &json)?;
             let stored: StoredRequest = serde_json::from_str(&json).map_err(WorkError::internal)?;
             let spec = request::parse(stored.request.as_bytes(), stored.kind, false)?;
             Ok::<_, WorkError>((stored.base_url, spec))
@@ -262,6 +266,11 @@ enum JobEnd {
 fn bucket_pause_ms(n_run: i64) -> i64 {
     let doublings = u32::try_from(n_run - 1).unwrap_or(0).min(20);
     (FIRST_BUCKET_PAUSE_MS << doublings).min(MAX_BUCKET_PAUSE_MS)
+}
+
+/// Unseals the stored JSON of a request. A failure postpones the job, because the missing key may come back.
+fn unsealed(seal: &Seal, id: Uuid, json: &str) -> Result<String, WorkError> {
+    seal.unseal(&request_context(id), json).map_err(|error| WorkError::StorageRead(error.into()))
 }
 
 /// Returns the stored request `json` of an ended job without its secrets. `None` if the request has no

@@ -31,7 +31,9 @@ use self::endpoints::Endpoints;
 use self::server_process::ServerProcess;
 use self::terminal::Terminal;
 use super::keys::create_key;
+use super::secrets::active_secrets;
 use crate::app::open_ledger;
+use crate::runtime::seal::Seal;
 
 /// The longest time that the demo may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -128,11 +130,11 @@ fn load_or_generate_photo(file: Option<&Path>) -> anyhow::Result<Bytes> {
 /// of the new account.
 async fn create_account(data_dir: &Path) -> anyhow::Result<(String, Secret)> {
     let ledger = open_ledger(data_dir, Clock::System).await?;
-    let key = create_key(&ledger, "demo").await?;
-    let account = ledger.account_by_key(key.sha256()).await?.context("the new key is unknown")?;
+    let seal = Seal::open(&data_dir.join("seal.key"))?;
+    let key = create_key(&ledger, &seal, "demo").await?;
+    let secret = active_secrets(&ledger, &seal).await?.into_iter().next();
     ledger.close().await;
-    let secret = account.webhook_secrets.into_iter().next().context("the account has no signing secret")?;
-    Ok((key.reveal().to_owned(), secret))
+    Ok((key.reveal().to_owned(), secret.context("the account has no signing secret")?.into()))
 }
 
 /// Prints the addresses of the server, the origin and the receiver.

@@ -19,7 +19,7 @@ use url::Url;
 
 use super::ConfigArgs;
 use super::secrets::active_secrets;
-use crate::app::open_ledger;
+use crate::app::{open_ledger, open_seal};
 use crate::delivery::signing::{SignedHeaders, SigningKey, VerifyError, verify};
 use crate::runtime::lifecycle::StopSignals;
 use pixaven_net::{AddressPolicy, Net, NetSettings};
@@ -82,12 +82,13 @@ pub(super) async fn run(args: ListenArgs) -> anyhow::Result<()> {
 /// Reads the active signing secrets from the data directory of a server. If the directory has no ledger, the
 /// list is empty, and no ledger is created.
 async fn stored_secrets(config: ConfigArgs) -> anyhow::Result<Vec<String>> {
-    let data_dir: PathBuf = config.load([])?.server.data_dir;
+    let config = config.load([])?;
+    let data_dir: PathBuf = config.server.data_dir.clone();
     if !data_dir.join("pixaven.db").exists() {
         return Ok(Vec::new());
     }
     let ledger = open_ledger(&data_dir, Clock::System).await?;
-    let secrets = active_secrets(&ledger).await?;
+    let secrets = active_secrets(&ledger, &open_seal(&config)?).await?;
     ledger.close().await;
     Ok(secrets)
 }

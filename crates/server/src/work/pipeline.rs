@@ -20,6 +20,7 @@ use super::sandbox::{Sandbox, Ticket, WorkerInput};
 use super::source::{Source, Sources};
 use super::watermarks::Watermarks;
 use crate::runtime::blocking::BlockingThreads;
+use crate::runtime::seal::Seal;
 
 /// The components through which every image passes. A clone is cheap.
 #[derive(Clone)]
@@ -34,6 +35,8 @@ pub struct Pipeline {
     pub blobs: Blobs,
     /// Stores results in the buckets of customers.
     pub customer_buckets: CustomerBuckets,
+    /// Seals the secrets of accepted requests.
+    pub seal: Seal,
     /// Runs computations that take long, such as parsing a large request.
     pub threads: BlockingThreads,
     /// The time for which a result is kept, in milliseconds.

@@ -23,6 +23,7 @@ mod official_clients;
 mod overload;
 mod process_command;
 mod python_client;
+mod sealing;
 mod setting_names;
 mod strangers;
 mod svg_fonts;

@@ -35,6 +35,8 @@ pub struct Server {
     pub tls_key: Option<PathBuf>,
     #[serde(deserialize_with = "optional_address")]
     pub plain_listen: Option<SocketAddr>,
+    #[serde(deserialize_with = "file")]
+    pub seal_key_file: Option<PathBuf>,
     pub drain_s: u64,
     pub max_connections: usize,
     pub max_connections_per_address: usize,
