@@ -6,6 +6,7 @@
 mod accounts;
 mod jobs;
 mod nodes;
+mod sealed;
 mod watermarks;
 mod webhooks;
 

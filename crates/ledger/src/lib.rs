@@ -45,7 +45,9 @@ pub use model::request::{
     ExpiredResult, IdempotencyStatus, IdempotentRequest, InputRef, Job, JobOutcome, NewRequest, NewWebhook,
     StoredContent, StoredResult,
 };
+pub use model::sealed::{RequestSecrets, StoredSecret};
 pub use model::watermark::{AddWatermarkOutcome, Watermark, WatermarkPage, WatermarkQuota};
 pub use model::webhook::{
     Attempt, Disposition, DueReason, DueWebhook, FailureReason, Outcome, ParseError, Timings, WebhookStatus,
 };
+pub use sql::sqlite::erase_remains;

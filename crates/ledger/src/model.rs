@@ -5,5 +5,6 @@ pub(crate) mod account;
 pub(crate) mod authority;
 pub(crate) mod node;
 pub(crate) mod request;
+pub(crate) mod sealed;
 pub(crate) mod watermark;
 pub(crate) mod webhook;

@@ -29,6 +29,7 @@ pub(crate) mod ready_destinations;
 pub(crate) mod reports;
 pub(crate) mod results;
 mod row;
+pub(crate) mod sealed;
 mod sql_value;
 pub(crate) mod sqlite;
 mod statement;
@@ -237,6 +238,7 @@ fn all_statements() -> Vec<&'static Statement> {
         ready_destinations::ALL,
         reports::ALL,
         results::ALL,
+        sealed::ALL,
         waiting::ALL,
         watermarks::ALL,
         webhook_leases::ALL,

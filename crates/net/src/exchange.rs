@@ -1,5 +1,5 @@
-//! Sends one POST request and reads its response under one deadline. Only the first bytes of the response
-//! body are kept.
+//! Sends one request and reads its response under one deadline. Only the first bytes of the response body are
+//! kept.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::target::Target;
 use crate::timings::{ExchangeTrace, PhaseTimings};
 use crate::{Net, NetError};
 
-/// The result of one POST request, with the time that each phase took.
+/// The result of one request, with the time that each phase took.
 #[derive(Debug)]
 pub struct Exchange {
     /// The time from the start of the call to the last byte of the response that was read.
@@ -52,13 +52,26 @@ pub struct HttpResponse {
 }
 
 impl Net {
-    /// Sends `body` to `url` in a POST request and reads the response.
+    /// Sends `body` to `url` in a POST request and reads the response, as [`Self::send`] does.
+    pub async fn post(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        body: Bytes,
+        deadline: Duration,
+        max_body_bytes: usize,
+    ) -> Exchange {
+        self.send(Method::POST, url, headers, body, deadline, max_body_bytes).await
+    }
+
+    /// Sends `body` to `url` in a request with the given method and reads the response.
     ///
     /// `deadline` limits the whole exchange: lookup, connect, TLS handshake, head and body. A redirect is
     /// returned like any other response. At most `max_body_bytes` of the response body are kept. When the
     /// body breaks off or takes too long, the call still succeeds, because the status is already known.
-    pub async fn post(
+    pub async fn send(
         &self,
+        method: Method,
         url: &Url,
         headers: HeaderMap,
         body: Bytes,
@@ -69,7 +82,7 @@ impl Net {
         let mut trace = ExchangeTrace::default();
         let result = match Target::new(url) {
             Ok(target) => {
-                let request = OutgoingRequest { method: Method::POST, target: &target, headers, body };
+                let request = OutgoingRequest { method, target: &target, headers, body };
                 self.exchange(&request, &Deadline::after(deadline), max_body_bytes, &mut trace).await
             }
             Err(error) => Err(error),

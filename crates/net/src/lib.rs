@@ -1,8 +1,9 @@
 //! The HTTP client of pixaven. This crate opens every outbound connection of the server.
 //!
-//! The client [`Net`] has two operations:
+//! The client [`Net`] has these operations:
 //!
-//! * [`Net::post`] sends one POST request under one deadline and does not follow redirects. Webhooks use it.
+//! * [`Net::send`] sends one request under one deadline and does not follow redirects. The buckets of customers use
+//!   it. [`Net::post`] is the same for POST. Webhooks use it.
 //! * [`Net::fetch`] downloads a whole document with a size limit and follows redirects. Image sources use it.
 //!
 //! Invariants:

@@ -21,13 +21,15 @@ use crate::api::listener::connections::{ConnectionLimits, Connections};
 use crate::api::listener::{self, ConnectionTimeouts, Listener};
 use crate::api::{self, ApiSettings, ApiState};
 use crate::delivery::{Dispatcher, DispatcherSettings};
-use crate::jobs::Jobs;
+use crate::jobs::{JobTimes, Jobs};
 use crate::node::Node;
 use crate::runtime::blocking::BlockingThreads;
 use crate::runtime::config::{Config, Role};
 use crate::runtime::lifecycle::Tasks;
+use crate::runtime::seal::{SIGNING_SECRET, Seal};
 use crate::sweep::Sweep;
 use crate::work::blobs::Blobs;
+use crate::work::customer_bucket::CustomerBuckets;
 use crate::work::fonts::FontLibrary;
 use crate::work::memory_budget::MemoryBudget;
 use crate::work::pipeline::Pipeline;
@@ -35,7 +37,7 @@ use crate::work::sandbox::jail::MissingWall;
 use crate::work::sandbox::{QueueLimits, Sandbox, SandboxSettings, jail_probe};
 use crate::work::source::Sources;
 use crate::work::watermarks::Watermarks;
-pub use data_directory::create as create_data_directory;
+pub use data_directory::{create as create_data_directory, lock as lock_data_directory};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -65,7 +67,7 @@ pub struct App {
     pub pipeline: Pipeline,
     /// The background tasks.
     pub tasks: Tasks,
-    nets: [Net; 2],
+    nets: [Net; 3],
     listener: Listener,
     plain_listener: Option<Listener>,
     router: Router,
@@ -87,12 +89,16 @@ impl App {
         let lock = data_directory::lock(&config.server.data_dir)?;
         let ledger = open_ledger(config, dependencies.clock.clone()).await?;
         let ledger = ledger.with_delivery_limits(config.webhooks.delivery_limits());
+        let seal = open_seal(config)?;
+        seal_signing_secrets(&ledger, &seal).await?;
         let node = Node::enter(config, &ledger).await?;
-        // Images and webhooks have separate HTTP clients: an image server whose host name cannot be resolved,
-        // or which keeps its connections open, must not delay a webhook.
+        // Images, webhooks and the buckets of customers have separate HTTP clients: an image server whose host
+        // name cannot be resolved, or which keeps its connections open, must not delay a webhook.
         let (image_net, webhook_net) = (net(config, None)?, net(config, proxy(config)?)?);
+        let bucket_net = net(config, None)?;
         let tasks = Tasks::new();
-        let pipeline = pipeline(config, &dependencies, &ledger, image_net.clone(), tasks.clone())?;
+        let nets = [image_net.clone(), bucket_net.clone()];
+        let pipeline = pipeline(config, &dependencies, (&ledger, &seal), nets, tasks.clone())?;
         let listener = bind(config.server.listen, tls.clone()).await?;
         let plain_listener = match config.server.plain_listen {
             Some(address) => Some(bind(address, None).await?),
@@ -100,8 +106,12 @@ impl App {
         };
         let missing_walls = missing_walls(&dependencies.worker_program).await?;
         let api_settings = api_settings(config, listener.address()?, tls.is_some(), missing_walls);
-        let lease_ms = millis(config.jobs.lease_s);
-        let dispatcher = Dispatcher::new(ledger.clone(), webhook_net.clone(), dispatcher_settings(config));
+        let times = JobTimes {
+            lease_ms: millis(config.jobs.lease_s),
+            store_retry_ms: millis(config.buckets.retry_s),
+        };
+        let dispatcher =
+            Dispatcher::new(ledger.clone(), webhook_net.clone(), seal, dispatcher_settings(config));
         let api =
             ApiState::new(ledger.clone(), pipeline.clone(), dispatcher.clone(), tasks.clone(), api_settings);
         let has_api = config.node.roles.contains(&Role::Api);
@@ -112,7 +122,7 @@ impl App {
                 pipeline.clone(),
                 Arc::new(EnvelopePayload),
                 config.jobs.concurrency,
-                lease_ms,
+                times,
             ),
             dispatcher,
             sweep: Sweep {
@@ -136,7 +146,7 @@ impl App {
             ledger,
             pipeline,
             tasks,
-            nets: [image_net, webhook_net],
+            nets: [image_net, bucket_net, webhook_net],
             listener,
             plain_listener,
             roles: config.node.roles.clone(),
@@ -227,6 +237,31 @@ pub fn ledger_file(config: &Config) -> PathBuf {
     config.server.data_dir.join("pixaven.db")
 }
 
+/// Returns the path of the file with the seal keys.
+pub fn seal_key_file(config: &Config) -> PathBuf {
+    config.server.seal_key_file.clone().unwrap_or_else(|| config.server.data_dir.join("seal.key"))
+}
+
+/// Reads the keys that seal secrets in the ledger. Creates a missing file with a new key.
+pub fn open_seal(config: &Config) -> anyhow::Result<Seal> {
+    create_data_directory(&config.server.data_dir)?;
+    Seal::open(&seal_key_file(config)).context("server.seal_key_file")
+}
+
+/// Seals the signing secrets that an earlier version stored without a seal. Fails if a secret was sealed with a key
+/// that is missing: the file of seal keys is then not the file of this ledger.
+pub async fn seal_signing_secrets(ledger: &Ledger, seal: &Seal) -> anyhow::Result<()> {
+    for mut stored in ledger.stored_secrets().await? {
+        let text = stored.secret.expose();
+        let secret = seal.unseal(SIGNING_SECRET, text).context("server.seal_key_file")?;
+        if secret == text {
+            stored.secret = seal.seal(SIGNING_SECRET, &secret)?.into();
+            ledger.replace_stored_secret(stored).await?;
+        }
+    }
+    Ok(())
+}
+
 fn net(config: &Config, proxy: Option<Proxy>) -> anyhow::Result<Net> {
     Net::new(NetSettings {
         policy: config.network.policy(),
@@ -296,8 +331,8 @@ pub fn n_cores() -> usize {
 fn pipeline(
     config: &Config,
     dependencies: &Dependencies,
-    ledger: &Ledger,
-    net: Net,
+    (ledger, seal): (&Ledger, &Seal),
+    [net, bucket_net]: [Net; 2],
     tasks: Tasks,
 ) -> anyhow::Result<Pipeline> {
     let blobs = open_blobs(config)?;
@@ -323,6 +358,8 @@ fn pipeline(
         sandbox,
         watermarks: watermarks(config, ledger.clone(), blobs.clone()),
         blobs,
+        seal: seal.clone(),
+        customer_buckets: CustomerBuckets::new(bucket_net, Duration::from_secs(config.buckets.deadline_s)),
         // Long computations use at most half of the processors. The other half is left for the threads that
         // serve connections.
         threads: BlockingThreads::new(n_cores() / 2),

@@ -7,6 +7,7 @@ mod keys;
 mod listen;
 mod nodes;
 mod process;
+mod seal;
 mod secrets;
 mod serve;
 mod watermarks;
@@ -43,6 +44,8 @@ enum Command {
     Keys(keys::KeysArgs),
     /// Shows and rotates the secrets with which webhooks are signed.
     Secrets(secrets::SecretsArgs),
+    /// Rotates the key that seals secrets in the ledger.
+    Seal(seal::SealArgs),
     /// Adds, lists and removes watermarks.
     Watermarks(watermarks::WatermarksArgs),
     /// Lists, shows, resends and cancels webhooks.
@@ -139,6 +142,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Process(args) => runtime()?.block_on(process::run(args)),
         Command::Keys(args) => runtime()?.block_on(keys::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Secrets(args) => runtime()?.block_on(secrets::run(args)).map(|()| ExitCode::SUCCESS),
+        Command::Seal(args) => runtime()?.block_on(seal::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Watermarks(args) => runtime()?.block_on(watermarks::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Nodes(args) => runtime()?.block_on(nodes::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Webhooks(args) => runtime()?.block_on(webhooks::run(args)).map(|()| ExitCode::SUCCESS),

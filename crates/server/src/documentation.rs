@@ -92,10 +92,6 @@ fn describe_object(object: ObjectSchema, name: &str, page: &mut String, describe
         let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
         writeln!(page, "| `{name}` | {} | {default} | {doc} |", schema.expected()).expect(INFALLIBLE);
     }
-    if !object.unsupported.is_empty() {
-        let names: Vec<String> = object.unsupported.iter().map(|name| format!("`{name}`")).collect();
-        writeln!(page, "\nNot supported by this build: {}.", names.join(", ")).expect(INFALLIBLE);
-    }
     for attribute in object.attributes {
         if let Some(nested) = attribute.schema.object_schema() {
             let name = if name.is_empty() {

@@ -5,19 +5,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pixaven_ledger::{InputRef, Job, JobOutcome, Lease, Ledger, ReleaseReason, StoredResult, UsageDelta};
+use pixaven_ledger::{InputRef, Job, JobOutcome, Lease, Ledger, ReleaseReason, UsageDelta};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::runtime::lifecycle::Tasks;
 use crate::runtime::permits::{free_permits, local_trouble_pause_ms};
+use crate::runtime::seal::{Seal, request_context};
 use crate::runtime::telemetry::with_causes;
 use crate::work::Caller;
 use crate::work::error::WorkError;
 use crate::work::payload::PayloadFormat;
-use crate::work::pipeline::{Order, Pipeline};
+use crate::work::pipeline::{Order, Pipeline, ResultPlace};
 use crate::work::request::{self, Spec, StoredRequest};
-use crate::work::result_names::result_url;
 use crate::work::source::Source;
 
 /// If this many runs of a job have ended by a crash of the server or of an image worker, the job fails.
@@ -26,6 +27,13 @@ const N_CRASHES_MAX: u32 = 5;
 
 /// The pause before the end of a job is written again, after the ledger could not be written.
 const LEDGER_PAUSE: Duration = Duration::from_secs(1);
+/// The number of runs that a job has at least if the bucket of its customer does not take the result.
+const N_STORE_RUNS_MIN: i64 = 6;
+/// The pause of a job after its first run whose result the bucket of the customer did not take. Each further
+/// pause is twice as long.
+const FIRST_BUCKET_PAUSE_MS: i64 = 5_000;
+/// The longest pause of a job whose result the bucket of the customer does not take.
+const MAX_BUCKET_PAUSE_MS: i64 = 600_000;
 
 /// Claims jobs and runs them. Cloning this driver is cheap.
 #[derive(Clone)]
@@ -35,20 +43,32 @@ pub struct Jobs {
     payloads: Arc<dyn PayloadFormat>,
     permits: Arc<Semaphore>,
     lease_ms: i64,
+    store_retry_ms: i64,
+}
+
+/// The times of the driver of jobs.
+#[derive(Debug, Clone, Copy)]
+pub struct JobTimes {
+    /// The length of a lease, in milliseconds. A lease is renewed after a third of this time.
+    pub lease_ms: i64,
+    /// The time from the acceptance of a request for which its job is repeated while the bucket of the customer
+    /// does not take the result, in milliseconds.
+    pub store_retry_ms: i64,
 }
 
 impl Jobs {
     /// Creates a driver that runs at most `concurrency` jobs at the same time. Most of these jobs wait for
-    /// the download of their image or for an image worker. The lease of a job lasts `lease_ms` and is renewed
-    /// after a third of that time.
+    /// the download of their image or for an image worker.
     pub fn new(
         ledger: Ledger,
         pipeline: Pipeline,
         payloads: Arc<dyn PayloadFormat>,
         concurrency: usize,
-        lease_ms: i64,
+        times: JobTimes,
     ) -> Self {
-        Self { ledger, pipeline, payloads, permits: Arc::new(Semaphore::new(concurrency)), lease_ms }
+        let JobTimes { lease_ms, store_retry_ms } = times;
+        let permits = Arc::new(Semaphore::new(concurrency));
+        Self { ledger, pipeline, payloads, permits, lease_ms, store_retry_ms }
     }
 
     /// Claims and runs jobs until `tasks` is stopped. Each job runs in its own task, which continues after
@@ -110,7 +130,8 @@ impl Jobs {
     async fn attend(&self, mut lease: Lease<Job>, return_leases: &CancellationToken) {
         let id = lease.value.id;
         let job = lease.value.clone();
-        let mut running = std::pin::pin!(self.run_job(&job));
+        let n_run = lease.fence;
+        let mut running = std::pin::pin!(self.run_job(&job, n_run));
         let end = loop {
             tokio::select! {
                 end = &mut running => break end,
@@ -143,17 +164,18 @@ impl Jobs {
         return_leases: &CancellationToken,
     ) -> Result<(), pixaven_ledger::Error> {
         let input = lease.value.input.content().cloned();
-        let (id, json) = (lease.value.id, lease.value.spec.clone());
-        let redacted = self.pipeline.threads.run(json.len(), move || redacted_spec(&json)).await;
+        let (id, json, seal) = (lease.value.id, lease.value.spec.clone(), self.pipeline.seal.clone());
+        let redact = move || redacted_spec(&unsealed(&seal, id, &json)?);
+        let redacted = self.pipeline.threads.run(lease.value.spec.len(), redact).await;
         let redacted = redacted.map_err(WorkError::internal).flatten();
         let redacted_spec = redacted.unwrap_or_else(|error| {
             tracing::error!(%id, error = with_causes(&error), "a job's request cannot be read and is deleted");
             Some(String::new())
         });
         match end {
-            JobEnd::Succeeded { payload, usage, result } => {
-                let done = JobOutcome { payload, usage, result: Some(result.clone()), redacted_spec };
-                self.pipeline.commit(&result, self.finish(lease, done, return_leases)).await?;
+            JobEnd::Succeeded { payload, usage, place } => {
+                let done = JobOutcome { payload, usage, result: place.stored().cloned(), redacted_spec };
+                self.pipeline.commit(&place, self.finish(lease, done, return_leases)).await?;
             }
             JobEnd::Failed { payload } => {
                 let usage = UsageDelta { requests: 1, input_bytes: 0, output_bytes: 0 };
@@ -220,7 +242,8 @@ impl Jobs {
         }
     }
 
-    async fn run_job(&self, job: &Job) -> JobEnd {
+    /// Runs a job. `n_run` is the number of this run, counted from 1.
+    async fn run_job(&self, job: &Job, n_run: i64) -> JobEnd {
         if job.n_crashes >= N_CRASHES_MAX {
             tracing::error!(id = %job.id, n_crashes = job.n_crashes, "job given up: no try of it came to an end");
             let error = WorkError::WorkerCrashed("too many tries".to_owned());
@@ -243,6 +266,11 @@ impl Jobs {
                 let delay_ms = local_trouble_pause_ms(fastrand::f64());
                 JobEnd::Released(ReleaseReason::Postponed { delay_ms })
             }
+            Err(error) if error.is_bucket_trouble() && self.may_store_later(job, n_run) => {
+                let delay_ms = bucket_pause_ms(n_run);
+                tracing::info!(id = %job.id, error = with_causes(&error), delay_ms, "job's bucket is tried later");
+                JobEnd::Released(ReleaseReason::Postponed { delay_ms })
+            }
             Err(error) => {
                 let failure = self.payloads.failure(job.id, error);
                 tracing::info!(
@@ -257,9 +285,17 @@ impl Jobs {
         }
     }
 
+    /// Returns whether a job whose bucket did not take the result is run again. The time counts from the
+    /// acceptance of the request. A job that began late has a few runs in any case.
+    fn may_store_later(&self, job: &Job, n_run: i64) -> bool {
+        let age_ms = self.pipeline.clock.now_ms() - job.created_ms;
+        n_run < N_STORE_RUNS_MIN || age_ms < self.store_retry_ms
+    }
+
     async fn produce(&self, job: &Job) -> Result<JobEnd, WorkError> {
-        let json = job.spec.clone();
+        let (id, json, seal) = (job.id, job.spec.clone(), self.pipeline.seal.clone());
         let parse = move || {
+            let json = unsealed(&seal, id, &json)?;
             let stored: StoredRequest = serde_json::from_str(&json).map_err(WorkError::internal)?;
             let spec = request::parse(stored.request.as_bytes(), stored.kind, false)?;
             Ok::<_, WorkError>((stored.base_url, spec))
@@ -270,18 +306,28 @@ impl Jobs {
         let delay_ms = spec.webhook.as_ref().map_or(0, |webhook| webhook.delay_ms);
         let ticket = self.pipeline.sandbox.admit(Caller::Job, None)?;
         let order = Order { id: job.id, account: job.account, spec: &spec, ticket: &ticket };
-        let (image, result) = self.pipeline.produce(&order, source, delay_ms).await?;
-        let url = result_url(&base_url, job.id, &result.name);
-        let payload = self.payloads.success(job.id, &image, &url);
-        Ok(JobEnd::Succeeded { payload, usage: image.usage(), result })
+        let (image, place) = self.pipeline.produce(&order, source, delay_ms).await?;
+        let payload = self.payloads.success(job.id, &image, &place.url(&base_url, job.id));
+        Ok(JobEnd::Succeeded { payload, usage: image.usage(), place })
     }
 }
 
 /// How one run of a job ended.
 enum JobEnd {
-    Succeeded { payload: String, usage: UsageDelta, result: StoredResult },
+    Succeeded { payload: String, usage: UsageDelta, place: ResultPlace },
     Failed { payload: String },
     Released(ReleaseReason),
+}
+
+/// Returns the pause of a job after the run number `n_run`, in milliseconds.
+fn bucket_pause_ms(n_run: i64) -> i64 {
+    let doublings = u32::try_from(n_run - 1).unwrap_or(0).min(20);
+    (FIRST_BUCKET_PAUSE_MS << doublings).min(MAX_BUCKET_PAUSE_MS)
+}
+
+/// Unseals the stored JSON of a request. A failure postpones the job, because the missing key may come back.
+fn unsealed(seal: &Seal, id: Uuid, json: &str) -> Result<String, WorkError> {
+    seal.unseal(&request_context(id), json).map_err(|error| WorkError::StorageRead(error.into()))
 }
 
 /// Returns the stored request `json` of an ended job without its secrets. `None` if the request has no

@@ -8,6 +8,7 @@ pub mod config;
 pub mod host_syntax;
 pub mod lifecycle;
 pub mod permits;
+pub mod seal;
 pub mod spelling;
 pub mod telemetry;
 pub mod ttl_cache;

@@ -4,6 +4,7 @@
 
 pub mod base62;
 pub mod blobs;
+pub mod customer_bucket;
 pub mod error;
 pub mod fonts;
 pub mod memory_budget;
@@ -14,6 +15,7 @@ pub mod request;
 pub mod result_names;
 pub mod sandbox;
 pub mod source;
+pub mod store_failure;
 pub mod watermark_id;
 pub mod watermarks;
 

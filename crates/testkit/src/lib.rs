@@ -1,10 +1,11 @@
 //! Test doubles and clients that the server's tests and the load tools share: scripted receivers, image
-//! origins, a forward proxy, a DNS server, closed ports, network namespaces, TLS certificates, a byte-exact HTTP
+//! origins, buckets, a forward proxy, a DNS server, closed ports, network namespaces, TLS certificates, a byte-exact HTTP
 //! client, multipart bodies, and child processes.
 //!
 //! No shipped program depends on this crate. A function without a `Result` panics when the machine cannot
 //! provide a resource that every test machine has, such as a free port.
 
+pub mod bucket;
 pub mod hostile_origins;
 pub mod http_server;
 pub mod image_origin;

@@ -36,7 +36,8 @@ impl Node {
     ) -> anyhow::Result<Self> {
         let proxy = TcpProxy::start((Ipv4Addr::LOCALHOST, database.port()).into());
         let url = format!("ledger.url=postgres://postgres@{}/pixaven", proxy.address);
-        let settings: Vec<_> = settings.iter().cloned().chain([url]).collect();
+        let seal = format!("server.seal_key_file={}", data_dir.with_file_name("seal.key").display());
+        let settings: Vec<_> = settings.iter().cloned().chain([url, seal]).collect();
         let installation = match key {
             Some(key) => Installation::existing(binary, data_dir, &settings, key),
             None => Installation::new(binary, data_dir, &settings).await?,

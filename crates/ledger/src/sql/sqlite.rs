@@ -6,6 +6,7 @@
 
 mod checkpoint;
 mod connection;
+mod erase;
 #[cfg(test)]
 mod full_disk;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use crate::due_signal::DueTimes;
 use crate::error::Error;
 use checkpoint::Checkpointer;
 use connection::Role;
+pub use erase::erase_remains;
 #[cfg(test)]
 pub(crate) use in_memory::{memory, transact};
 use writer::Writer;

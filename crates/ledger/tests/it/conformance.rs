@@ -9,6 +9,7 @@ pub(crate) mod history;
 pub(crate) mod interventions;
 pub(crate) mod jobs;
 pub(crate) mod results;
+pub(crate) mod sealed;
 pub(crate) mod watermarks;
 pub(crate) mod webhooks;
 
@@ -23,6 +24,8 @@ macro_rules! suite {
                 an_api_key_cannot_be_added_twice,
                 an_api_key_added_by_another_process_is_valid_at_once,
                 reading_the_usage_of_an_unknown_account_fails;
+            sealed:
+                replaced_texts_of_secrets_and_requests_are_returned_by_claims_and_accounts;
             jobs:
                 the_webhook_of_a_request_passes_through_every_status_from_created_to_delivered,
                 claims_return_the_data_of_the_accepted_request_unchanged,

@@ -51,6 +51,10 @@ pub enum ErrorKind {
     SourceUnreachable,
     /// The host of the image's URL answered with an error status or with too many redirects.
     SourceRefused,
+    /// The bucket that the request names in `store` could not be reached, or its provider failed.
+    StoreUnreachable,
+    /// The provider of the bucket that the request names in `store` refused the result.
+    StoreRefused,
     /// Processing the image took longer than allowed.
     ProcessingTimeout,
     /// Processing the image needed more memory than allowed, or the worker process ended unexpectedly.
@@ -78,7 +82,7 @@ pub struct ErrorRow {
 
 impl ErrorKind {
     /// All kinds of failure. The error table of the documentation has one row for each of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::MalformedRequest,
         Self::Unauthorized,
         Self::TlsRequired,
@@ -93,6 +97,8 @@ impl ErrorKind {
         Self::ImageTooLarge,
         Self::SourceUnreachable,
         Self::SourceRefused,
+        Self::StoreUnreachable,
+        Self::StoreRefused,
         Self::ProcessingTimeout,
         Self::ProcessingFailed,
         Self::Overloaded,
@@ -119,6 +125,8 @@ impl ErrorKind {
             Self::ImageTooLarge => (S::UNPROCESSABLE_ENTITY, "image_too_large", Level::INFO, None),
             Self::SourceUnreachable => (S::UNPROCESSABLE_ENTITY, "source_unreachable", Level::INFO, None),
             Self::SourceRefused => (S::UNPROCESSABLE_ENTITY, "source_refused", Level::INFO, None),
+            Self::StoreUnreachable => (S::BAD_GATEWAY, "store_unreachable", Level::INFO, None),
+            Self::StoreRefused => (S::UNPROCESSABLE_ENTITY, "store_refused", Level::INFO, None),
             Self::ProcessingTimeout => (S::UNPROCESSABLE_ENTITY, "timeout", Level::WARN, None),
             Self::ProcessingFailed => (S::UNPROCESSABLE_ENTITY, "processing_failed", Level::WARN, None),
             Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded", Level::WARN, Some(1)),

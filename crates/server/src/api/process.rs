@@ -18,11 +18,11 @@ use super::multipart::UploadLimits;
 use super::response::{ApiResponse, RequestId};
 use super::{ApiSettings, ApiState, admission, body, envelope, idempotency, multipart};
 use crate::delivery::authority_of;
+use crate::runtime::seal::{Seal, request_context, webhook_context};
 use crate::work::Caller;
 use crate::work::blobs::Blobs;
 use crate::work::pipeline::Order;
 use crate::work::request::{self, RequestError, RequestKind, ResponseMode, Spec, StoredRequest, WebhookSpec};
-use crate::work::result_names::result_url;
 use crate::work::sandbox::Ticket;
 use crate::work::source::{Source, check_not_empty};
 
@@ -197,10 +197,10 @@ async fn process_now(api: &ApiState, request: ImageRequest) -> Result<ApiRespons
         None => pipeline.sandbox.admit(Caller::Interactive, None)?,
     };
     let order = Order { id, account, spec: &spec, ticket: &ticket };
-    let (image, result) = pipeline.produce(&order, source, 0).await?;
-    let record = api.shared.ledger.record_result(account, image.usage(), Some(result.clone()));
-    pipeline.commit(&result, record).await?;
-    let url = result_url(&base_url, id, &result.name);
+    let (image, place) = pipeline.produce(&order, source, 0).await?;
+    let record = api.shared.ledger.record_result(account, image.usage(), place.stored().cloned());
+    pipeline.commit(&place, record).await?;
+    let url = place.url(&base_url, id);
     let envelope = envelope::success(id, &image, &url);
     Ok(match spec.response {
         ResponseMode::Json => ApiResponse::envelope(envelope),
@@ -213,7 +213,7 @@ async fn process_now(api: &ApiState, request: ImageRequest) -> Result<ApiRespons
 async fn accept(api: &ApiState, request: ImageRequest) -> Result<ApiResponse, ApiError> {
     let webhook = request.spec.webhook.as_ref().ok_or_else(|| ApiError::internal("no webhook"))?;
     let n_json_bytes = request.json.len();
-    let webhook = new_webhook(webhook);
+    let webhook = new_webhook(request.id, webhook, &api.shared.pipeline.seal)?;
     // The ticket is the place of the request in the queue for workers. An accepted request does not wait for
     // a worker, because a job processes the image later. The job of the request gets a new ticket.
     drop(request.ticket);
@@ -231,9 +231,16 @@ async fn accept(api: &ApiState, request: ImageRequest) -> Result<ApiResponse, Ap
         Source::Stored { .. } | Source::Url { .. } => InputRef::Url,
     };
     let (kind, base_url, json) = (request.kind, request.base_url, request.json);
+    let (id, seal) = (request.id, pipeline.seal.clone());
     let serialize = move || {
         let request = String::from_utf8(json.to_vec()).map_err(ApiError::internal)?;
-        serde_json::to_string(&StoredRequest { kind, base_url, request }).map_err(ApiError::internal)
+        let stored = StoredRequest { kind, base_url, request };
+        let spec = serde_json::to_string(&stored).map_err(ApiError::internal)?;
+        // What is removed from the request when its job ends is sealed until then.
+        match stored.without_secrets()? {
+            Some(_) => seal.seal(&request_context(id), &spec).map_err(ApiError::internal),
+            None => Ok(spec),
+        }
     };
     let spec = pipeline.threads.run(n_json_bytes, serialize).await??;
     let content = input.content().cloned();
@@ -246,15 +253,16 @@ async fn accept(api: &ApiState, request: ImageRequest) -> Result<ApiResponse, Ap
     Ok(ApiResponse::accepted())
 }
 
-fn new_webhook(webhook: &WebhookSpec) -> NewWebhook {
-    NewWebhook {
-        url: webhook.url.to_string(),
+fn new_webhook(id: Uuid, webhook: &WebhookSpec, seal: &Seal) -> Result<NewWebhook, ApiError> {
+    let context = webhook_context(id);
+    Ok(NewWebhook {
+        url: seal.seal_url(&context, &webhook.url).map_err(ApiError::internal)?,
         authority: authority_of(&webhook.url),
         delay_ms: webhook.delay_ms,
         expires_ms: webhook.expires_ms,
         retry: webhook.retry,
-        headers: webhook.headers.clone(),
-    }
+        headers: seal.seal_headers(&context, &webhook.headers).map_err(ApiError::internal)?,
+    })
 }
 
 impl ApiSettings {

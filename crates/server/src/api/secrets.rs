@@ -13,6 +13,7 @@ use super::response::ApiResponse;
 use super::timestamp::timestamp;
 use super::{ApiState, body};
 use crate::delivery::signing::generate_secret;
+use crate::runtime::seal::{SIGNING_SECRET, Seal};
 use crate::work::request::type_name;
 
 /// The default of the parameter `overlap`, in seconds: after a rotation, old secrets stay active for one day.
@@ -25,7 +26,7 @@ pub(super) async fn show(
     Authenticated(account): Authenticated,
 ) -> Result<ApiResponse, ApiResponse> {
     let secrets = api.shared.ledger.secrets(account.id).await.map_err(ApiError::from)?;
-    Ok(respond(&secrets))
+    Ok(respond(&secrets, &api.shared.pipeline.seal)?)
 }
 
 pub(super) async fn rotate(
@@ -45,21 +46,24 @@ pub(super) async fn rotate(
             })?
         }
     };
-    let secret = Secret::from(generate_secret().map_err(ApiError::internal)?);
+    let seal = &api.shared.pipeline.seal;
+    let secret = generate_secret().map_err(ApiError::internal)?;
+    let secret = Secret::from(seal.seal(SIGNING_SECRET, &secret).map_err(ApiError::internal)?);
     let rotated = api.shared.ledger.rotate_secret(account.id, secret, overlap_s * 1_000).await;
-    Ok(respond(&rotated.map_err(ApiError::from)?))
+    Ok(respond(&rotated.map_err(ApiError::from)?, seal)?)
 }
 
-fn respond(secrets: &[SecretInfo]) -> ApiResponse {
-    let secrets: Vec<Value> = secrets
+fn respond(secrets: &[SecretInfo], seal: &Seal) -> Result<ApiResponse, ApiError> {
+    let secrets: Result<Vec<Value>, ApiError> = secrets
         .iter()
         .map(|known| {
-            let mut json = json!({ "secret": known.secret.expose(), "created": timestamp(known.created_ms) });
+            let secret = seal.unseal(SIGNING_SECRET, known.secret.expose()).map_err(ApiError::internal)?;
+            let mut json = json!({ "secret": secret, "created": timestamp(known.created_ms) });
             if let Some(retires_ms) = known.retires_ms {
                 json["retires"] = json!(timestamp(retires_ms));
             }
-            json
+            Ok(json)
         })
         .collect();
-    ApiResponse::members(StatusCode::OK, &json!({ "secrets": secrets })).not_stored()
+    Ok(ApiResponse::members(StatusCode::OK, &json!({ "secrets": secrets? })).not_stored())
 }

@@ -32,7 +32,7 @@ pub fn create(path: &Path) -> anyhow::Result<()> {
 
 /// Locks the data directory for this server. Without this lock, a second server on the same directory would
 /// treat the running work of the first server as abandoned.
-pub(super) fn lock(data_dir: &Path) -> anyhow::Result<File> {
+pub fn lock(data_dir: &Path) -> anyhow::Result<File> {
     create(data_dir)?;
     let path = data_dir.join("lock");
     let lock = File::create(&path).with_context(|| format!("{} could not be made", path.display()))?;

@@ -31,8 +31,10 @@ use self::endpoints::Endpoints;
 use self::server_process::ServerProcess;
 use self::terminal::Terminal;
 use super::keys::create_key;
+use super::secrets::active_secrets;
 use crate::app::open_ledger;
 use crate::runtime::config::Config;
+use crate::runtime::seal::Seal;
 
 /// The longest time that the demo may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -128,14 +130,14 @@ fn load_or_generate_photo(file: Option<&Path>) -> anyhow::Result<Bytes> {
 /// Creates an API key before the server starts, as `pixaven keys create` does, and reads the signing secret
 /// of the new account.
 async fn create_account(data_dir: &Path) -> anyhow::Result<(String, Secret)> {
+    let seal = Seal::open(&data_dir.join("seal.key"))?;
     let data_dir = data_dir.to_str().context("the temporary directory has no UTF-8 name")?;
     let config = Config::with(&[("server.data_dir", data_dir)])?;
     let ledger = open_ledger(&config, Clock::System).await?;
-    let key = create_key(&ledger, "demo").await?;
-    let account = ledger.account_by_key(key.sha256()).await?.context("the new key is unknown")?;
+    let key = create_key(&ledger, &seal, "demo").await?;
+    let secret = active_secrets(&ledger, &seal).await?.into_iter().next();
     ledger.close().await;
-    let secret = account.webhook_secrets.into_iter().next().context("the account has no signing secret")?;
-    Ok((key.reveal().to_owned(), secret))
+    Ok((key.reveal().to_owned(), secret.context("the account has no signing secret")?.into()))
 }
 
 /// Prints the addresses of the server, the origin and the receiver.

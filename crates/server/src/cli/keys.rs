@@ -7,8 +7,9 @@ use pixaven_ledger::{Clock, Ledger, NewKey};
 use super::ConfigArgs;
 use crate::api::api_key::ApiKey;
 use crate::api::timestamp::timestamp;
-use crate::app::open_ledger;
+use crate::app::{open_ledger, open_seal};
 use crate::delivery::signing::generate_secret;
+use crate::runtime::seal::{SIGNING_SECRET, Seal};
 
 #[derive(Args)]
 pub(super) struct KeysArgs {
@@ -43,7 +44,11 @@ enum KeysCommand {
 pub(super) async fn run(args: KeysArgs) -> anyhow::Result<()> {
     match args.command {
         KeysCommand::Create { label, config } => {
-            let key = create_key(&open_configured_ledger(config).await?, &label).await?;
+            let key = {
+                let config = config.load([])?;
+                let ledger = open_ledger(&config, Clock::System).await?;
+                create_key(&ledger, &open_seal(&config)?, &label).await?
+            };
             println!("{}", key.reveal());
         }
         KeysCommand::List { config } => {
@@ -72,13 +77,13 @@ pub(super) async fn run(args: KeysArgs) -> anyhow::Result<()> {
 
 /// Creates an API key and stores its hash in the ledger. The first key also creates the account, with a new
 /// webhook secret.
-pub(super) async fn create_key(ledger: &Ledger, label: &str) -> anyhow::Result<ApiKey> {
+pub(super) async fn create_key(ledger: &Ledger, seal: &Seal, label: &str) -> anyhow::Result<ApiKey> {
     let key = ApiKey::generate()?;
     let new_key = NewKey {
         sha256: key.sha256(),
         prefix: key.prefix().to_owned(),
         label: label.to_owned(),
-        webhook_secret: generate_secret()?,
+        webhook_secret: seal.seal(SIGNING_SECRET, &generate_secret()?)?,
     };
     ledger.create_key(new_key).await?;
     Ok(key)

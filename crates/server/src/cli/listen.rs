@@ -18,7 +18,7 @@ use url::Url;
 
 use super::ConfigArgs;
 use super::secrets::active_secrets;
-use crate::app::{ledger_file, open_ledger};
+use crate::app::{ledger_file, open_ledger, open_seal};
 use crate::delivery::signing::{SignedHeaders, SigningKey, VerifyError, verify};
 use crate::runtime::lifecycle::StopSignals;
 use pixaven_net::{AddressPolicy, Net, NetSettings};
@@ -90,7 +90,7 @@ async fn stored_secrets(config: ConfigArgs) -> anyhow::Result<Vec<String>> {
         return Ok(Vec::new());
     }
     let ledger = open_ledger(&config, Clock::System).await?;
-    let secrets = active_secrets(&ledger).await?;
+    let secrets = active_secrets(&ledger, &open_seal(&config)?).await?;
     ledger.close().await;
     Ok(secrets)
 }

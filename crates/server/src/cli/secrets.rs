@@ -5,8 +5,9 @@ use clap::{Args, Subcommand};
 use pixaven_ledger::{Clock, Ledger, Secret};
 
 use super::ConfigArgs;
-use crate::app::open_ledger;
+use crate::app::{open_ledger, open_seal};
 use crate::delivery::signing::generate_secret;
+use crate::runtime::seal::{SIGNING_SECRET, Seal};
 
 #[derive(Args)]
 pub(super) struct SecretsArgs {
@@ -33,18 +34,18 @@ enum SecretsCommand {
 }
 
 pub(super) async fn run(args: SecretsArgs) -> anyhow::Result<()> {
-    let ledger = match args.command {
-        SecretsCommand::List { config } => open_configured_ledger(config).await?,
-        SecretsCommand::Rotate { overlap, config } => {
-            let ledger = open_configured_ledger(config).await?;
-            if let Some(key) = ledger.keys().await?.into_iter().next() {
-                let secret = Secret::from(generate_secret()?);
-                ledger.rotate_secret(key.account, secret, i64::from(overlap) * 1_000).await?;
-            }
-            ledger
-        }
+    let (config, overlap_s) = match args.command {
+        SecretsCommand::List { config } => (config.load([])?, None),
+        SecretsCommand::Rotate { overlap, config } => (config.load([])?, Some(overlap)),
     };
-    let secrets = active_secrets(&ledger).await?;
+    let (ledger, seal) = (open_ledger(&config, Clock::System).await?, open_seal(&config)?);
+    if let Some(overlap_s) = overlap_s
+        && let Some(key) = ledger.keys().await?.into_iter().next()
+    {
+        let secret = Secret::from(seal.seal(SIGNING_SECRET, &generate_secret()?)?);
+        ledger.rotate_secret(key.account, secret, i64::from(overlap_s) * 1_000).await?;
+    }
+    let secrets = active_secrets(&ledger, &seal).await?;
     anyhow::ensure!(
         !secrets.is_empty(),
         "there is no secret before the first API key: see pixaven keys create"
@@ -55,15 +56,12 @@ pub(super) async fn run(args: SecretsArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn open_configured_ledger(config: ConfigArgs) -> anyhow::Result<Ledger> {
-    open_ledger(&config.load([])?, Clock::System).await
-}
-
 /// Returns the active secrets of the account that owns the API keys, newest first. The list is empty if there
 /// is no API key yet.
-pub(super) async fn active_secrets(ledger: &Ledger) -> anyhow::Result<Vec<String>> {
+pub(super) async fn active_secrets(ledger: &Ledger, seal: &Seal) -> anyhow::Result<Vec<String>> {
     let Some(key) = ledger.keys().await?.into_iter().next() else { return Ok(Vec::new()) };
     let account = ledger.account(key.account).await?;
     let secrets = account.map(|account| account.webhook_secrets).unwrap_or_default();
-    Ok(secrets.iter().map(|secret| secret.expose().to_owned()).collect())
+    let unsealed = secrets.iter().map(|secret| seal.unseal(SIGNING_SECRET, secret.expose()));
+    Ok(unsealed.collect::<Result<_, _>>()?)
 }

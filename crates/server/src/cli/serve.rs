@@ -11,6 +11,7 @@ use super::secrets::active_secrets;
 use crate::app::{App, Dependencies};
 use crate::runtime::config::Config;
 use crate::runtime::lifecycle::{StopSignal, StopSignals, forbid_dumps, raise_open_file_limit};
+use crate::runtime::seal::Seal;
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     raise_open_file_limit();
@@ -20,7 +21,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let app = App::build(config, Dependencies { clock: Clock::System, worker_program }).await?;
     let scheme = if config.server.tls().is_some() { "https" } else { "http" };
     let base_url = format!("{scheme}://{}", app.address()?);
-    create_first_key(&app.ledger, &base_url).await?;
+    create_first_key(&app.ledger, &app.pipeline.seal, &base_url).await?;
     // The signal handlers are registered before the server accepts requests, because a signal must stop a
     // server that has accepted a request cleanly.
     let mut signals = StopSignals::register().context("signals cannot be received")?;
@@ -41,13 +42,13 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
 
 /// Creates and prints an API key if the ledger has none, because no client could use a server without an API
 /// key. Also prints a `curl` command that sends a request with this key. The key cannot be shown again.
-async fn create_first_key(ledger: &Ledger, base_url: &str) -> anyhow::Result<()> {
+async fn create_first_key(ledger: &Ledger, seal: &Seal, base_url: &str) -> anyhow::Result<()> {
     if !ledger.keys().await?.is_empty() {
         return Ok(());
     }
-    let key = create_key(ledger, "first").await?;
+    let key = create_key(ledger, seal, "first").await?;
     println!("API key: {}", key.reveal());
-    for secret in active_secrets(ledger).await? {
+    for secret in active_secrets(ledger, seal).await? {
         println!("Webhook secret: {secret}");
     }
     println!("The key is shown only now. To try it:");

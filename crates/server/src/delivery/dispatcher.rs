@@ -22,6 +22,7 @@ use super::trouble_pause::TroublePause;
 use super::verdict::{self, RetryContext};
 use crate::runtime::lifecycle::Tasks;
 use crate::runtime::permits::{free_permits, local_trouble_pause_ms};
+use crate::runtime::seal::{Seal, SealError, webhook_context};
 use crate::runtime::telemetry::with_causes;
 
 /// The limits and times with which the dispatcher sends webhooks.
@@ -53,6 +54,7 @@ pub(super) struct Inner {
     pub(super) ledger: Ledger,
     pub(super) net: Net,
     pub(super) settings: DispatcherSettings,
+    pub(super) seal: Seal,
     permits: Arc<Semaphore>,
     retry_permits: Arc<Semaphore>,
     /// Wakes the dispatcher when a webhook has been sent and its permits are free: another webhook, which
@@ -91,7 +93,7 @@ enum SendResult {
 
 impl Dispatcher {
     /// Creates a dispatcher that sends nothing until [`Dispatcher::run`] is called.
-    pub fn new(ledger: Ledger, net: Net, settings: DispatcherSettings) -> Self {
+    pub fn new(ledger: Ledger, net: Net, seal: Seal, settings: DispatcherSettings) -> Self {
         let inner = Inner {
             permits: Arc::new(Semaphore::new(settings.concurrency)),
             retry_permits: Arc::new(Semaphore::new(settings.retry_concurrency)),
@@ -102,6 +104,7 @@ impl Dispatcher {
             running_tests: RunningTests::default(),
             ledger,
             net,
+            seal,
             settings,
         };
         Self { inner: Arc::new(inner) }
@@ -211,7 +214,7 @@ impl Dispatcher {
     }
 
     async fn send(&self, lease: &Lease<DueWebhook>, started_ms: i64) -> SendResult {
-        let Inner { ledger, net, settings, signing_keys, .. } = &*self.inner;
+        let Inner { ledger, net, settings, seal, signing_keys, .. } = &*self.inner;
         let webhook = &lease.value;
         // A webhook without a counted attempt is sent even after its expiry: the ledger has claimed the
         // webhook for its only attempt.
@@ -219,13 +222,17 @@ impl Dispatcher {
         if is_attempted && webhook.expires_at_ms.is_some_and(|end_ms| started_ms >= end_ms) {
             return SendResult::Expired;
         }
-        let keys = match signing_keys.of(ledger, webhook.account).await {
+        let keys = match signing_keys.of(ledger, seal, webhook.account).await {
             Ok(keys) => keys,
             Err(error) => return SendResult::LocalTrouble(with_causes(&error)),
         };
-        let exchange = match Url::parse(&webhook.url) {
+        let (url, headers) = match unsealed(seal, webhook) {
+            Ok(unsealed) => unsealed,
+            Err(error) => return SendResult::LocalTrouble(with_causes(&error)),
+        };
+        let exchange = match Url::parse(&url) {
             Ok(url) => {
-                let headers = request_headers(webhook, lease.attempt, started_ms / 1_000, &keys);
+                let headers = request_headers(webhook, &headers, lease.attempt, started_ms / 1_000, &keys);
                 let body = Bytes::from(webhook.payload.clone());
                 net.post(&url, headers, body, settings.deadline, settings.response_max_bytes).await
             }
@@ -293,6 +300,13 @@ impl Dispatcher {
             }
         }
     }
+}
+
+/// Returns the URL and the headers of a webhook without their seal.
+fn unsealed(seal: &Seal, webhook: &DueWebhook) -> Result<(String, Vec<(String, String)>), SealError> {
+    let context = webhook_context(webhook.id);
+    let url = seal.unseal_url(&context, &webhook.url)?;
+    Ok((url, seal.unseal_headers(&context, &webhook.headers)?))
 }
 
 impl Permits {

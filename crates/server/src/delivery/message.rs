@@ -8,15 +8,16 @@ use pixaven_net::{Exchange, PhaseTimings};
 use super::signing::{self, SigningKey};
 use super::verdict;
 
-/// Builds the headers of one attempt from the headers that the image request declares for its webhook and
+/// Builds the headers of one attempt from `own`, the headers that the image request declares for its webhook, and
 /// from the headers that this server sets. If both contain the same name, the header of the server is sent.
 pub(super) fn request_headers(
     webhook: &DueWebhook,
+    own: &[(String, String)],
     attempt: u32,
     timestamp_s: i64,
     keys: &[SigningKey],
 ) -> HeaderMap {
-    let own = webhook.headers.iter().filter_map(|(name, value)| {
+    let own = own.iter().filter_map(|(name, value)| {
         // The names and the values of these headers are valid, because the API checked them when it accepted
         // the request.
         Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))

@@ -7,6 +7,7 @@ use std::time::Duration;
 use pixaven_ledger::{AccountId, Ledger};
 
 use super::signing::SigningKey;
+use crate::runtime::seal::{SIGNING_SECRET, Seal, SealError};
 use crate::runtime::ttl_cache::TtlCache;
 
 /// How long the signing keys of an account are cached. After a rotation of the secrets, webhooks are signed
@@ -19,6 +20,9 @@ pub enum SigningKeyError {
     /// The secrets of the account could not be read from the ledger.
     #[error("the signing secrets cannot be read")]
     Ledger(#[from] pixaven_ledger::Error),
+    /// A secret of the account could not be unsealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// The account has no secret that can be parsed.
     #[error("the account has no usable signing secret")]
     NoSecret,
@@ -40,17 +44,16 @@ impl SigningKeys {
     pub(super) async fn of(
         &self,
         ledger: &Ledger,
+        seal: &Seal,
         account: AccountId,
     ) -> Result<Arc<[SigningKey]>, SigningKeyError> {
         if let Some(keys) = self.cache.get(&account) {
             return Ok(keys);
         }
         let found = ledger.account(account).await?.ok_or(SigningKeyError::NoSecret)?;
-        let keys: Arc<[_]> = found
-            .webhook_secrets
-            .iter()
-            .filter_map(|secret| SigningKey::parse(secret.expose()).ok())
-            .collect();
+        let secrets = found.webhook_secrets.iter().map(|secret| seal.unseal(SIGNING_SECRET, secret.expose()));
+        let secrets: Vec<String> = secrets.collect::<Result<_, _>>()?;
+        let keys: Arc<[_]> = secrets.iter().filter_map(|secret| SigningKey::parse(secret).ok()).collect();
         if keys.is_empty() {
             return Err(SigningKeyError::NoSecret);
         }

@@ -59,8 +59,8 @@ impl Dispatcher {
         let settings = &self.inner.settings;
         let started_ms = self.inner.ledger.clock().now_ms();
         let webhook = notification(&target, started_ms);
-        let keys = self.inner.signing_keys.of(&self.inner.ledger, target.account).await?;
-        let headers = request_headers(&webhook, 1, started_ms / 1_000, &keys);
+        let keys = self.inner.signing_keys.of(&self.inner.ledger, &self.inner.seal, target.account).await?;
+        let headers = request_headers(&webhook, &webhook.headers, 1, started_ms / 1_000, &keys);
         let body = Bytes::from(webhook.payload.clone());
         let net = &self.inner.net;
         let exchange =

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::memory_budget::BudgetExceeded;
 use super::request::RequestError;
+use super::store_failure::StoreFailure;
 
 /// The cause of an error, of any type. A cause is written to the log and is never sent to a client.
 pub type Cause = Box<dyn StdError + Send + Sync>;
@@ -58,6 +59,10 @@ pub enum WorkError {
         /// The reason why the fetch failed.
         source: NetError,
     },
+    /// The customer's or the provider's fault, in most cases: the result was not stored in the bucket that the
+    /// request names.
+    #[error("the result could not be stored in the bucket of the request")]
+    Store(#[source] StoreFailure),
     /// This server's fault: the memory for images is used up. The same request can succeed later.
     #[error("too many images are in memory")]
     Overloaded,
@@ -109,6 +114,8 @@ impl WorkError {
             Self::Fetch { source, .. } => {
                 source.is_local_trouble() || matches!(source, NetError::OutOfMemoryBudget)
             }
+            Self::Store(StoreFailure::Unreachable(source)) => source.is_local_trouble(),
+            Self::Store(StoreFailure::Refused(_) | StoreFailure::Unavailable(_)) => false,
             Self::Request(_)
             | Self::UnknownWatermark { .. }
             | Self::TooManyWatermarks { .. }
@@ -119,6 +126,12 @@ impl WorkError {
             | Self::WorkerCrashed(_)
             | Self::Internal(_) => false,
         }
+    }
+
+    /// Returns whether the bucket of the customer did not take the result, but may take the result later. A
+    /// job that ends with such a failure is repeated for some time.
+    pub fn is_bucket_trouble(&self) -> bool {
+        matches!(self, Self::Store(failure) if failure.may_pass())
     }
 }
 

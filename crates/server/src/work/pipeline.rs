@@ -1,6 +1,6 @@
 //! The path of an image through the server, which is the same for interactive requests and for jobs: the
 //! [`Pipeline`] obtains the source, processes the image in a worker, stores the result, and commits the row
-//! of the result to the ledger.
+//! of the result to the ledger. A result is stored on this server, or in the bucket that the request names.
 //!
 //! The path is divided into two functions, because a job renews its lease during [`Pipeline::produce`] and
 //! stops renewing the lease before [`Pipeline::commit`].
@@ -12,13 +12,15 @@ use pixaven_ledger::{AccountId, Clock, StoredResult, UsageDelta};
 use uuid::Uuid;
 
 use super::blobs::Blobs;
+use super::customer_bucket::{CustomerBuckets, NewObject};
 use super::error::WorkError;
 use super::request::Spec;
-use super::result_names::{output_name, utc_day};
+use super::result_names::{output_name, result_url, utc_day};
 use super::sandbox::{Sandbox, Ticket, WorkerInput};
 use super::source::{Source, Sources};
 use super::watermarks::Watermarks;
 use crate::runtime::blocking::BlockingThreads;
+use crate::runtime::seal::Seal;
 
 /// The components through which every image passes. A clone is cheap.
 #[derive(Clone)]
@@ -31,6 +33,10 @@ pub struct Pipeline {
     pub watermarks: Watermarks,
     /// Stores results.
     pub blobs: Blobs,
+    /// Stores results in the buckets of customers.
+    pub customer_buckets: CustomerBuckets,
+    /// Seals the secrets of accepted requests.
+    pub seal: Seal,
     /// Runs computations that take long, such as parsing a large request.
     pub threads: BlockingThreads,
     /// The time for which a result is kept, in milliseconds.
@@ -78,33 +84,74 @@ impl ProcessedImage {
     }
 }
 
+/// The place where a result is stored.
+pub enum ResultPlace {
+    /// This server keeps the result.
+    Server(StoredResult),
+    /// The result is an object in the bucket that the request names.
+    CustomerBucket {
+        /// The URL of the object.
+        url: String,
+    },
+}
+
+impl ResultPlace {
+    /// Returns the result, if this server keeps it.
+    pub fn stored(&self) -> Option<&StoredResult> {
+        match self {
+            Self::Server(result) => Some(result),
+            Self::CustomerBucket { .. } => None,
+        }
+    }
+
+    /// Returns the URL of the result of the request `id`. The URL of a result on this server begins with
+    /// `base_url`.
+    pub fn url(&self, base_url: &str, id: Uuid) -> String {
+        match self {
+            Self::Server(result) => result_url(base_url, id, &result.name),
+            Self::CustomerBucket { url } => url.clone(),
+        }
+    }
+}
+
 impl Pipeline {
-    /// Obtains, processes and stores one image. The result expires `delay_ms` plus `keep_results_ms`
+    /// Obtains, processes and stores one image. A result on this server expires `delay_ms` plus `keep_results_ms`
     /// milliseconds after it was stored.
     ///
-    /// The caller must write the row of the returned result through [`Pipeline::commit`]. If the row is never
+    /// The caller must write the row of a result on this server through [`Pipeline::commit`]. If the row is never
     /// written, the sweep deletes the stored file after some days.
     pub async fn produce(
         &self,
         order: &Order<'_>,
         source: Source,
         delay_ms: i64,
-    ) -> Result<(ProcessedImage, StoredResult), WorkError> {
+    ) -> Result<(ProcessedImage, ResultPlace), WorkError> {
         let image = self.process(order, source).await?;
-        let result = self.store(order, &image, delay_ms).await?;
-        Ok((image, result))
+        let place = match &order.spec.store {
+            None => ResultPlace::Server(self.store(order, &image, delay_ms).await?),
+            Some(store) => {
+                let object = NewObject {
+                    name: &image.output_name,
+                    media_type: image.output.format.media_type(),
+                    bytes: image.bytes.clone(),
+                };
+                ResultPlace::CustomerBucket { url: self.customer_buckets.put(store, &object).await? }
+            }
+        };
+        Ok((image, place))
     }
 
     /// Runs `write`, which writes the row of a stored result to the ledger. If the ledger certainly did not
-    /// write the row, deletes the file of the result.
+    /// write the row, deletes the file of the result. An object in the bucket of a customer is kept.
     pub async fn commit<T>(
         &self,
-        result: &StoredResult,
+        place: &ResultPlace,
         write: impl Future<Output = Result<T, pixaven_ledger::Error>>,
     ) -> Result<T, pixaven_ledger::Error> {
-        let content = result.content.clone();
         let written = write.await;
-        self.blobs.undo_if_rolled_back(&content, &written).await;
+        if let Some(result) = place.stored() {
+            self.blobs.undo_if_rolled_back(&result.content, &written).await;
+        }
         written
     }
 

@@ -7,6 +7,8 @@ mod json;
 mod plan;
 mod redacted;
 mod schema;
+mod store;
+mod store_fields;
 mod stored;
 mod table;
 mod value_types;
@@ -24,6 +26,7 @@ use url::Url;
 use super::redact;
 pub use json::{as_object, without_byte_order_mark};
 pub use schema::{Attribute, ObjectSchema, ValueSchema, type_name};
+pub use store::{BucketCredentials, StoreSpec};
 pub use stored::StoredRequest;
 pub use watermark::WatermarkSource;
 pub use webhook::WebhookSpec;
@@ -49,10 +52,13 @@ pub struct Spec {
     pub plan: Plan,
     /// The source of the watermark's picture. It is present exactly when [`Plan::watermark`] is present.
     pub watermark: Option<WatermarkSource>,
-    /// The form of the answer. [`ResponseMode::Binary`] is never combined with a webhook.
+    /// The form of the answer. [`ResponseMode::Binary`] is never combined with a webhook or a bucket of the
+    /// customer.
     pub response: ResponseMode,
     /// The webhook that announces the result. `None` if the client waits for the result instead.
     pub webhook: Option<WebhookSpec>,
+    /// The bucket of the customer in which the result is stored. `None` if this server keeps the result.
+    pub store: Option<StoreSpec>,
     /// Warnings for the client about parts of the request that were ignored.
     pub warnings: Vec<String>,
 }
@@ -114,11 +120,13 @@ pub fn parse(body: &[u8], kind: RequestKind, binary_header: bool) -> Result<Spec
     let mode = request.response.as_ref().and_then(|response| response.mode).unwrap_or_default();
     let is_binary = binary_header || mode == ResponseMode::Binary;
     let webhook = request.webhook.clone().map(webhook::webhook).transpose()?;
-    if is_binary && webhook.is_some() {
-        return Err(RequestError::Invalid(
-            "a binary response (response.mode or X-Pixaven-Binary) cannot be combined with webhook"
-                .to_owned(),
-        ));
+    let store = request.store.clone().map(|object| store::store(object, &mut warnings)).transpose()?;
+    for (name, is_present) in [("webhook", webhook.is_some()), ("store", store.is_some())] {
+        if is_binary && is_present {
+            return Err(RequestError::Invalid(format!(
+                "a binary response (response.mode or X-Pixaven-Binary) cannot be combined with {name}"
+            )));
+        }
     }
     let (mut plan, mut watermark) = (plan::plan(&request, &mut warnings)?, None);
     if let Some(object) = &request.watermark {
@@ -136,6 +144,7 @@ pub fn parse(body: &[u8], kind: RequestKind, binary_header: bool) -> Result<Spec
         source_url: request.url,
         response: if is_binary { ResponseMode::Binary } else { ResponseMode::Json },
         webhook,
+        store,
         warnings: warnings.into_list(),
     })
 }
@@ -164,7 +173,7 @@ pub fn is_binary_requested_by_header(headers: &HeaderMap) -> bool {
 
 impl fmt::Debug for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { source_url, source_headers, plan, watermark, response, webhook, warnings } = self;
+        let Self { source_url, source_headers, plan, watermark, response, webhook, store, warnings } = self;
         f.debug_struct("Spec")
             .field("source_url", &source_url.as_ref().map(redact::without_secrets))
             .field("source_headers", &header_names(source_headers))
@@ -172,6 +181,7 @@ impl fmt::Debug for Spec {
             .field("watermark", watermark)
             .field("response", response)
             .field("webhook", webhook)
+            .field("store", store)
             .field("warnings", warnings)
             .finish()
     }

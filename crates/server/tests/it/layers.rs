@@ -44,6 +44,8 @@ const LEDGER_WRITES: &[&str] = &[
     "release_webhook",
     "remove_watermark",
     "renew_job",
+    "replace_request_secrets",
+    "replace_stored_secret",
     "resend_webhook",
     "revoke_key",
     "rotate_secret",

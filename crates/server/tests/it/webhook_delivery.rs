@@ -12,6 +12,7 @@ use std::time::Duration;
 use pixaven::delivery::signing::{SignedHeaders, SigningKey, verify};
 use pixaven::delivery::{Dispatcher, DispatcherSettings};
 use pixaven::runtime::lifecycle::Tasks;
+use pixaven::runtime::seal::Seal;
 use pixaven_ledger::schedule::Schedule;
 use pixaven_ledger::{
     Account, Clock, InputRef, JobOutcome, Ledger, NewKey, NewRequest, NewWebhook, Outcome, Store, UsageDelta,
@@ -67,7 +68,7 @@ impl DeliveryHarness {
             .await
             .expect("the ledger responds")
             .expect("the account was created with its first key");
-        Self { dispatcher: new_dispatcher(&ledger), ledger, clock, account, directory }
+        Self { dispatcher: new_dispatcher(&ledger, &directory), ledger, clock, account, directory }
     }
 
     /// Simulates a crash: drops the ledger and the dispatcher, and opens the ledger again as a new process
@@ -77,7 +78,7 @@ impl DeliveryHarness {
         drop((ledger, dispatcher));
         let ledger = open_ledger(&directory, &clock).await;
         ledger.recover().await.expect("the ledger ends the old leases");
-        Self { dispatcher: new_dispatcher(&ledger), ledger, clock, account, directory }
+        Self { dispatcher: new_dispatcher(&ledger, &directory), ledger, clock, account, directory }
     }
 
     /// Accepts a request and finishes its job, so that its webhook is due after the webhook's delay. `change`
@@ -139,7 +140,7 @@ async fn open_ledger(directory: &TempDir, clock: &Clock) -> Ledger {
 }
 
 /// Creates a dispatcher that may connect to 127.0.0.1 only.
-fn new_dispatcher(ledger: &Ledger) -> Dispatcher {
+fn new_dispatcher(ledger: &Ledger, directory: &TempDir) -> Dispatcher {
     let policy = AddressPolicy::allowing(vec!["127.0.0.1/32".parse().expect("the text is a network")]);
     let net = Net::new(NetSettings { policy, ..NetSettings::default() }).expect("no CA file can be invalid");
     let settings = DispatcherSettings {
@@ -150,7 +151,8 @@ fn new_dispatcher(ledger: &Ledger) -> Dispatcher {
         lease_ms: LEASE_MS,
         schedule: Schedule::default(),
     };
-    Dispatcher::new(ledger.clone(), net, settings)
+    let seal = Seal::open(&directory.path().join("seal.key")).expect("the directory is writable");
+    Dispatcher::new(ledger.clone(), net, seal, settings)
 }
 
 fn next_due_ms(record: &WebhookRecord) -> Option<i64> {

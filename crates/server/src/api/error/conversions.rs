@@ -9,6 +9,7 @@ use crate::runtime::blocking::ComputationError;
 use crate::work::error::{Cause, ImageError, ImageFault, LimitExceeded, WorkError};
 use crate::work::memory_budget::BudgetExceeded;
 use crate::work::request::RequestError;
+use crate::work::store_failure::StoreFailure;
 
 const OVERLOADED: &str = "too many images are waiting already; try again in a moment";
 
@@ -31,6 +32,7 @@ impl From<WorkError> for ApiError {
             WorkError::Image(error) => error.into(),
             WorkError::LimitExceeded(exceeded) => exceeded.into(),
             WorkError::Fetch { attribute, source } => fetch_failed(attribute, source),
+            WorkError::Store(failure) => store_failed(failure),
             WorkError::Overloaded => Self::new(ErrorKind::Overloaded, OVERLOADED),
             WorkError::LongQueue { wait } => Self::new(ErrorKind::Overloaded, OVERLOADED).retry_after(wait),
             WorkError::StorageWrite(cause) => unavailable("store files", cause),
@@ -175,6 +177,23 @@ fn fetch_failed(attribute: &str, error: NetError) -> ApiError {
         | NetError::ProtocolSwitch => ErrorKind::SourceUnreachable,
     };
     ApiError::new(kind, format!("{attribute}: {}", net_error_text(&error))).with_source(error)
+}
+
+/// Creates the failure for a result that was not stored in the bucket of the customer.
+fn store_failed(failure: StoreFailure) -> ApiError {
+    match failure {
+        StoreFailure::Refused(reason) => ApiError::new(ErrorKind::StoreRefused, format!("store: {reason}")),
+        StoreFailure::Unavailable(reason) => {
+            ApiError::new(ErrorKind::StoreUnreachable, format!("store: {reason}"))
+        }
+        StoreFailure::Unreachable(error) => {
+            let kind = match error {
+                NetError::Local(_) | NetError::Proxy(_) => ErrorKind::Unavailable,
+                _ => ErrorKind::StoreUnreachable,
+            };
+            ApiError::new(kind, format!("store: {}", net_error_text(&error))).with_source(error)
+        }
+    }
 }
 
 /// Returns the message for the client about a failed connection. The message about a blocked address names

@@ -21,11 +21,13 @@ const IGNORED_VARIABLES: &[&str] = &[
     // in every container.
     "PIXAVEN_SERVICE_",
     "PIXAVEN_PORT",
-    // These variables configure the tests of this project: they name the programs and files that tests use,
+    // These variables configure the tests of this project: they name the programs, files and servers that tests use,
     // and the tests that must not be skipped.
+    "PIXAVEN_AZURE_EMULATOR",
     "PIXAVEN_CORPUS",
     "PIXAVEN_PYTHON",
     "PIXAVEN_REQUIRE_",
+    "PIXAVEN_S3_EMULATOR",
     "PIXAVEN_SECOND_DECODERS",
 ];
 

@@ -37,6 +37,8 @@ pub struct Server {
     #[serde(deserialize_with = "optional_address")]
     pub plain_listen: Option<SocketAddr>,
     pub drain_notice_s: u64,
+    #[serde(deserialize_with = "file")]
+    pub seal_key_file: Option<PathBuf>,
     pub drain_s: u64,
     pub max_connections: usize,
     pub max_connections_per_address: usize,
@@ -169,6 +171,15 @@ pub struct Input {
 pub struct Fetch {
     pub deadline_s: u64,
     pub redirects: u32,
+}
+
+/// The settings of the section `[buckets]`.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are the settings; default.toml explains them")]
+pub struct Buckets {
+    pub deadline_s: u64,
+    pub retry_s: u64,
 }
 
 /// The settings of the section `[images]`.

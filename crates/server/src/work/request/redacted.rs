@@ -10,8 +10,8 @@ use crate::work::redact;
 /// The value that replaces a secret.
 const HIDDEN: &str = "***";
 
-/// Returns a copy of `object` that has no secrets: the credentials and the query of every URL and the values of
-/// all headers become `***`. Attributes that `schema` does not declare are left out, because their values may
+/// Returns a copy of `object` that has no secrets: the credentials and the query of every URL, the values of all
+/// headers, and the keys of buckets become `***`. Attributes that `schema` does not declare are left out, because their values may
 /// be anything.
 pub(super) fn without_secrets(object: &Map<String, Value>, schema: ObjectSchema) -> Map<String, Value> {
     let declared = schema.attributes.iter().filter_map(|attribute| {
@@ -34,8 +34,8 @@ fn without_secret_text(name: &str, value: &Value) -> Value {
         ("headers", Value::Object(headers)) => {
             headers.keys().map(|name| (name.clone(), Value::from(HIDDEN))).collect::<Map<_, _>>().into()
         }
-        ("url" | "headers", Value::Null) => Value::Null,
-        ("url" | "headers", _) => HIDDEN.into(),
+        ("url" | "headers" | "key" | "secret" | "endpoint" | "metadata", Value::Null) => Value::Null,
+        ("url" | "headers" | "key" | "secret" | "endpoint" | "metadata", _) => HIDDEN.into(),
         _ => value.clone(),
     }
 }
@@ -55,6 +55,8 @@ mod tests {
             "resize": { "width": 100, "mode": "fit" },
             "watermark": { "url": "https://example.com/logo.png?key=3", "opacity": 0.5 },
             "webhook": { "url": "http://a:b@hooks.example.com/x?k=4", "headers": { "X-Key": "5" }, "delay": 10 },
+            "store": { "provider": "s3", "key": "7", "secret": 8, "endpoint": "https://a:9@h/", "path": "a/b.jpg",
+                       "metadata": { "a": "10" }, "headers": { "Content-Type": "11" }, "password": "12" },
             "unknown": "secret 6",
         });
         let redacted = without_secrets(request.as_object().expect("an object"), REQUEST_SCHEMA);
@@ -64,6 +66,8 @@ mod tests {
             "resize": { "width": 100, "mode": "fit" },
             "watermark": { "url": "https://example.com/logo.png?***", "opacity": 0.5 },
             "webhook": { "url": "http://***@hooks.example.com/x?***", "headers": { "X-Key": "***" }, "delay": 10 },
+            "store": { "provider": "s3", "key": "***", "secret": "***", "endpoint": "***", "path": "a/b.jpg",
+                       "metadata": "***", "headers": { "Content-Type": "***" } },
         });
         assert_eq!(Value::Object(redacted), expected);
     }

@@ -86,8 +86,6 @@ pub struct ObjectSchema {
     pub doc: &'static str,
     /// The attributes that the object may have.
     pub attributes: &'static [Attribute],
-    /// The names of attributes that the API defines and that this build does not support.
-    pub unsupported: &'static [&'static str],
 }
 
 /// The declaration of one attribute.
@@ -123,20 +121,13 @@ pub(super) trait FromObject: Default {
     /// attribute with the value `null` counts as absent.
     ///
     /// # Errors
-    /// If a value is invalid, or if this build does not support an attribute. An unknown attribute is only a
-    /// warning.
+    /// If a value is invalid. An unknown attribute is only a warning.
     fn parse(object: &Map<String, Value>, path: &str, warnings: &mut Warnings) -> Result<Self, RequestError> {
         let mut parsed = Self::default();
         for (name, value) in object.iter().filter(|(_, value)| !value.is_null()) {
-            if Self::SCHEMA.unsupported.contains(&name.as_str()) {
-                return Err(RequestError::Invalid(format!(
-                    "{} is not supported by this build",
-                    attribute_path(path, name)
-                )));
-            }
             if !parsed.parse_attribute(name, value, &attribute_path(path, name), warnings)? {
                 let known = Self::SCHEMA.attributes.iter().map(|attribute| attribute.name);
-                warnings.add_unknown(path, name, known.chain(Self::SCHEMA.unsupported.iter().copied()));
+                warnings.add_unknown(path, name, known);
             }
         }
         Ok(parsed)
@@ -194,7 +185,6 @@ macro_rules! object_schema {
                     $value_type:expr, $default:literal, $meaning:literal;
             )*
         }
-        $(unsupported { $($unsupported:literal)* })?
     ) => {
         $(#[doc = $doc])+
         #[derive(Debug, Clone, Default)]
@@ -214,7 +204,6 @@ macro_rules! object_schema {
                             doc: $meaning,
                         },
                     )*],
-                    unsupported: &[$($($unsupported),*)?],
                 };
 
             fn parse_attribute(

@@ -7,6 +7,7 @@ mod effect_amount;
 mod effects;
 mod geometry;
 mod output;
+mod store;
 mod watermark;
 
 use pixaven_imaging::plan::Gravity;
@@ -15,6 +16,7 @@ use url::Url;
 pub(super) use effects::{Adjust, Auto, Blur, BlurMode, Border, Duotone, Filter, Mask, MaskShape};
 pub(super) use geometry::{Crop, CropMode, Flip, Padding, Resize, Scale};
 pub(super) use output::{Cdn, Output, Response, Webhook};
+pub(super) use store::{NO_ACL, PROVIDERS, Provider, Store};
 pub(super) use watermark::Watermark;
 
 use super::headers::HeaderFields;
@@ -41,9 +43,9 @@ object_schema! {
         output: Output = object::<Output>(), "", "how the result is encoded";
         response: Response = object::<Response>(), "", "the kind of answer";
         webhook: Webhook = object::<Webhook>(), "", "the server answers at once and sends the result to this receiver later";
+        store: Store = object::<Store>(), "", "the server stores the result in this bucket of yours";
         cdn: Cdn = object::<Cdn>(), "", "delivery through a CDN";
     }
-    unsupported { "store" }
 }
 
 /// The keywords for a gravity, which says what part of an image is kept or where a watermark is put. The two

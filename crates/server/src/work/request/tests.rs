@@ -6,6 +6,7 @@ mod geometry;
 mod headers;
 mod json_values;
 mod properties;
+mod store;
 mod watermark_and_output;
 mod webhook;
 

@@ -51,7 +51,18 @@ fn the_error_about_an_attribute_that_may_hold_credentials_does_not_repeat_the_at
             "webhook.delay must be an integer from 0 to 604800, got a string",
         ),
         (with_webhook(&json!({"retry": secret})), "webhook.retry must be true or false, got a string"),
-        (json!({"store": {"secret": "PASS"}}), "store is not supported by this build"),
+        (
+            json!({"store": {"provider": "PASS"}}),
+            "store.provider must be one of aws, digitalocean, google, azure, cloudflare, s3, got a string",
+        ),
+        (
+            json!({"store": {"secret": ["PASS"]}}),
+            "store.secret must be a text of 1 to 1024 printable ASCII characters, got a list",
+        ),
+        (
+            json!({"store": {"endpoint": "u:PASS@h"}}),
+            "store.endpoint must be an http or https URL, got another scheme",
+        ),
     ] {
         assert_eq!(refusal(&request), message);
     }

@@ -194,12 +194,6 @@ fn the_first_20_warnings_about_a_request_are_listed_and_all_further_warnings_are
 }
 
 #[test]
-fn a_request_with_an_attribute_that_this_build_does_not_support_is_refused() {
-    assert_eq!(refusal(&json!({"store": {"provider": "aws"}})), "store is not supported by this build");
-    assert!(fetch(&json!({"watermark": null, "store": null, "output": {"effort": null}})).is_ok());
-}
-
-#[test]
 fn only_output_formats_that_this_build_writes_are_accepted() {
     let mut names = Format::written().map(Format::request_name).collect::<Vec<_>>();
     names.extend(["auto", "jpg"]);

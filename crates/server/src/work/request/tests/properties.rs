@@ -32,6 +32,9 @@ fn required_attributes(path: &str) -> Value {
         "mask" => json!({"shape": "ellipse"}),
         "filter.duotone" | "stylize.duotone" => json!({"shadows": "000", "highlights": "fff"}),
         "webhook" => json!({"url": "https://receiver.example/"}),
+        "store" => {
+            json!({"provider": "s3", "endpoint": "https://s3.example/", "key": "K", "secret": "S", "bucket": "abc"})
+        }
         _ if path.starts_with("filter.") || path.starts_with("stylize.") => json!({"value": 1}),
         _ => json!({}),
     }
@@ -129,7 +132,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     let names: Vec<String> = attributes()
         .iter()
         .flat_map(|(name, _)| name.split('.').map(str::to_owned).collect::<Vec<_>>())
-        .chain(["store".to_owned(), "loop".to_owned(), String::new()])
+        .chain(["loop".to_owned(), String::new()])
         .collect();
     let leaf = prop_oneof![
         Just(Value::Null),
