@@ -21,7 +21,9 @@ mod samples;
 mod scans;
 mod segments;
 mod sequential;
+mod step_loop;
 mod steps;
+mod unstuffed;
 
 pub use self::frame::{Coding, Component, EntropyCoding, Frame};
 pub use self::pixel_writer::Colour;

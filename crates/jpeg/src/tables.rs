@@ -25,6 +25,17 @@ pub(crate) const fn natural_index(k: usize) -> usize {
     (ZIGZAG[k & 127] & 63) as usize
 }
 
+/// The zigzag index of each coefficient in natural (row-major) order.
+pub(crate) const ZIGZAG_INDICES: [u8; 64] = {
+    let mut indices = [0; 64];
+    let mut k = 0;
+    while k < 64 {
+        indices[natural_index(k)] = k as u8;
+        k += 1;
+    }
+    indices
+};
+
 /// Returns whether the coefficient with the zigzag index `k` is among the `across` × `down` lowest
 /// frequencies.
 pub(crate) fn is_low_frequency(k: usize, across: usize, down: usize) -> bool {

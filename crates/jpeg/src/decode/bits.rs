@@ -74,12 +74,6 @@ impl<'a> BitReader<'a> {
         self
     }
 
-    /// Returns whether zero bits were added to the window after the end of the data.
-    #[inline(always)]
-    pub(super) fn is_padded(&self) -> bool {
-        self.padding > 0
-    }
-
     /// Returns the window: the next bits of the data, left-aligned. At least as many bits are valid as the
     /// last refill guarantees.
     #[inline(always)]

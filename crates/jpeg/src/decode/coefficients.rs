@@ -1,10 +1,10 @@
 //! Stores the coefficients of progressive scans, and selects which coefficients are needed and therefore
 //! stored.
 
-use super::idct::{Group, LANES};
+use super::idct::{Batch, LANES};
 use super::layout::{ComponentSizes, Layout};
 use super::markers::Scan;
-use crate::tables::{is_low_frequency, natural_index};
+use crate::tables::is_low_frequency;
 
 /// The stored coefficients of one component, collected from all scans that were decoded.
 #[derive(Debug)]
@@ -18,28 +18,28 @@ pub(super) struct Coefficients {
     pub(super) kept: u64,
     /// For each coefficient in zigzag order, its index among the stored coefficients of a block.
     pub(super) slots: [u8; 64],
-    /// For each stored coefficient, its natural (row-major) index in the block.
-    pub(super) natural_indices: Vec<u8>,
+    /// For each stored coefficient, its zigzag index in the block.
+    pub(super) zigzag_indices: Vec<u8>,
 }
 
 impl Coefficients {
     pub(super) fn new(sizes: &ComponentSizes, layout: &Layout) -> Self {
-        let (mut kept, mut slots, mut natural_indices) = (0, [0; 64], Vec::new());
+        let (mut kept, mut slots, mut zigzag_indices) = (0, [0; 64], Vec::new());
         for (k, slot) in slots.iter_mut().enumerate() {
             if is_low_frequency(k, sizes.block_width, sizes.block_height) {
                 kept |= 1 << k;
-                *slot = natural_indices.len() as u8;
-                natural_indices.push(natural_index(k) as u8);
+                *slot = zigzag_indices.len() as u8;
+                zigzag_indices.push(k as u8);
             }
         }
         let (blocks_per_row, n_blocks) = n_blocks(sizes, layout);
         Self {
-            coefs: vec![0; n_blocks * natural_indices.len()],
+            coefs: vec![0; n_blocks * zigzag_indices.len()],
             nonzero: vec![0; n_blocks],
             blocks_per_row,
             kept,
             slots,
-            natural_indices,
+            zigzag_indices,
         }
     }
 
@@ -52,17 +52,16 @@ impl Coefficients {
     /// Returns the DC coefficient of a block.
     #[inline]
     pub(super) fn dc(&mut self, block: usize) -> &mut i16 {
-        &mut self.coefs[block * self.natural_indices.len()]
+        &mut self.coefs[block * self.zigzag_indices.len()]
     }
 
-    /// Copies the coefficients of `n` blocks (at most eight) into an empty [`Group`].
+    /// Copies the coefficients of `n` blocks (at most eight) into the first group of an empty [`Batch`].
     #[inline]
-    pub(super) fn load_group(&self, first: usize, n: usize, group: &mut Group) {
-        let blocks =
-            &self.coefs[first * self.natural_indices.len()..(first + n) * self.natural_indices.len()];
-        for (lane, block) in blocks.chunks_exact(self.natural_indices.len()).enumerate() {
-            for (&index, &coef) in self.natural_indices.iter().zip(block) {
-                group[usize::from(index) % 64][lane % LANES] = coef;
+    pub(super) fn load_group(&self, first: usize, n: usize, batch: &mut Batch) {
+        let blocks = &self.coefs[first * self.zigzag_indices.len()..(first + n) * self.zigzag_indices.len()];
+        for (lane, block) in blocks.chunks_exact(self.zigzag_indices.len()).enumerate() {
+            for (&index, &coef) in self.zigzag_indices.iter().zip(block) {
+                batch[usize::from(index) % 64][lane % LANES] = coef;
             }
         }
     }

@@ -2,27 +2,29 @@
 //! transform with N points that uses only the first N coefficients gives the block reduced to N/8 of its
 //! size. The reduced block has all the detail that its size can show.
 //!
-//! Each transform handles eight blocks. Every array holds the values of the eight blocks side by side, so
-//! that each operation becomes a vector operation. Arithmetic uses 32-bit floats: exact enough to give the
+//! Each transform handles eight blocks of a [`Batch`]. Every array holds the values of the eight blocks side by
+//! side, so that each operation becomes a vector operation. Arithmetic uses 32-bit floats: exact enough to give the
 //! nearest integer for each sample, and identical on all machines, because operations are neither fused nor
 //! reordered.
 
 use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
+use std::sync::LazyLock;
 
 use crate::simd::multiversion;
+use crate::tables::ZIGZAG_INDICES;
 
-/// The number of blocks in a [`Group`].
+/// The number of blocks that one transform handles. They are eight neighbouring columns of a [`Batch`], which
+/// are called a group.
 pub(super) const LANES: usize = 8;
 
-/// The number of rows of a [`Group`].
-pub(super) const GROUP_ROWS: usize = 65;
+/// The number of blocks in a [`Batch`].
+pub(super) const BATCH_BLOCKS: usize = 128;
 
-/// The coefficients of eight blocks: for each coefficient in natural order, the values of the eight blocks.
-/// The last row takes the values that a decoder writes but no transform reads.
-pub(super) type Group = [[i16; LANES]; GROUP_ROWS];
+/// The coefficients of blocks: for each coefficient in zigzag order, the values of all blocks.
+pub(super) type Batch = [[i16; BATCH_BLOCKS]; 64];
 
-/// A group of blocks whose coefficients are all zero.
-pub(super) const EMPTY_GROUP: Group = [[0; LANES]; GROUP_ROWS];
+/// A batch of blocks whose coefficients are all zero.
+pub(super) const EMPTY_BATCH: Batch = [[0; BATCH_BLOCKS]; 64];
 
 /// The factor of each coefficient, which is the product of its quantisation step and the constant factors of
 /// the inverse transform.
@@ -30,9 +32,14 @@ pub(super) const EMPTY_GROUP: Group = [[0; LANES]; GROUP_ROWS];
 pub(super) struct Weights([f32; 64]);
 
 /// The type of a function that transforms a group of eight blocks into `block_height` rows of `LANES *
-/// block_width` samples. The last argument is the stride, which is the distance between the starts of two
-/// rows in samples.
-pub(super) type Transform = fn(&Group, &Weights, &mut [u8], usize);
+/// block_width` samples. The second argument is the number of the group in the batch. The last argument is the
+/// stride, which is the distance between the starts of two rows in samples.
+pub(super) type Transform = fn(&Batch, usize, &Weights, &mut [u8], usize);
+
+/// For each number of samples, the constant factors of the coefficients. They are computed once, because their
+/// cosines are a noticeable part of the time for a small image.
+static WEIGHTS: LazyLock<[[f32; 8]; 9]> =
+    LazyLock::new(|| std::array::from_fn(|side| std::array::from_fn(|k| weight(side, k))));
 
 /// Returns the constant factor of coefficient `k` in an inverse transform to `side` samples.
 fn weight(side: usize, k: usize) -> f32 {
@@ -58,12 +65,13 @@ impl Weights {
         precision: u8,
     ) -> Self {
         let scale = 2f32.powi(8 - i32::from(precision));
+        let (across, down) = (&WEIGHTS[block_width], &WEIGHTS[block_height]);
         let mut weights = [0.0; 64];
         for (place, value) in weights.iter_mut().enumerate() {
             let (x, y) = (place % 8, place / 8);
             if x < block_width && y < block_height {
                 let step = f32::from(quantisation[place]) * scale;
-                *value = step * weight(block_width, x) * weight(block_height, y);
+                *value = step * across[x] * down[y];
             }
         }
         Self(weights)
@@ -141,22 +149,32 @@ fn inverse_dct_8([c0, c1, c2, c3, c4, c5, c6, c7]: [f32; 8]) -> [f32; 8] {
 }
 
 multiversion! {
-    fn transform<const X, const Y>(group: &Group, weights: &Weights, out: &mut [u8], stride: usize) = transform_impl
+    fn transform<const X, const Y>(
+        batch: &Batch,
+        group: usize,
+        weights: &Weights,
+        out: &mut [u8],
+        stride: usize,
+    ) = transform_impl
 }
 
 #[inline(always)]
 fn transform_impl<const X: usize, const Y: usize>(
-    group: &Group,
+    batch: &Batch,
+    group: usize,
     weights: &Weights,
     out: &mut [u8],
     stride: usize,
 ) {
+    let group = group % (BATCH_BLOCKS / LANES);
+    let coefs = |at: usize| &batch[usize::from(ZIGZAG_INDICES[at])].as_chunks::<LANES>().0[group];
     let mut columns = [[[0.0_f32; LANES]; X]; Y];
+    #[expect(clippy::needless_range_loop, reason = "`x` is the index of a coefficient, too")]
     for x in 0..X {
         for lane in 0..LANES {
             let mut column = [0.0; 8];
             for (y, value) in column[..Y].iter_mut().enumerate() {
-                *value = f32::from(group[y * 8 + x][lane]) * weights.0[y * 8 + x];
+                *value = f32::from(coefs(y * 8 + x)[lane]) * weights.0[y * 8 + x];
             }
             let column = inverse_dct_1d::<Y>(column);
             for y in 0..Y {
@@ -233,6 +251,8 @@ mod tests {
 
     #[test]
     fn jpeg_inverse_dct_of_every_block_size_equals_the_rounded_mathematical_definition() {
+        /// The number of the group in the batch.
+        const GROUP: usize = 5;
         let mut state = 1_u32;
         let mut random = |range: i32| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -241,19 +261,22 @@ mod tests {
         for (block_width, block_height) in
             [1, 2, 3, 4, 5, 6, 8].into_iter().flat_map(|x| [1, 2, 3, 4, 5, 6, 8].map(|y| (x, y)))
         {
-            let mut group = EMPTY_GROUP;
+            let mut batch = EMPTY_BATCH;
             let mut quantisation = [0_u16; 64];
-            for (place, lanes) in group[..64].iter_mut().enumerate() {
-                quantisation[place] = 1 + place as u16 % 5;
-                *lanes = std::array::from_fn(|_| random(if place == 0 { 300 } else { 30 }) as i16);
+            for (place, step) in quantisation.iter_mut().enumerate() {
+                *step = 1 + place as u16 % 5;
+                let coefs = &mut batch[usize::from(ZIGZAG_INDICES[place])][GROUP * LANES..][..LANES];
+                coefs.fill_with(|| random(if place == 0 { 300 } else { 30 }) as i16);
             }
             let mut out = vec![0; 64 * 8 + 7];
             let stride = LANES * block_width + 1;
             let weights = Weights::new(&quantisation, block_width, block_height, 8);
-            select_transform(block_width, block_height)(&group, &weights, &mut out, stride);
+            select_transform(block_width, block_height)(&batch, GROUP, &weights, &mut out, stride);
             for lane in 0..LANES {
-                let coefs: [i32; 64] =
-                    std::array::from_fn(|i| i32::from(group[i][lane]) * i32::from(quantisation[i]));
+                let coefs: [i32; 64] = std::array::from_fn(|i| {
+                    let coef = batch[usize::from(ZIGZAG_INDICES[i])][GROUP * LANES + lane];
+                    i32::from(coef) * i32::from(quantisation[i])
+                });
                 for (x, y) in (0..block_width).flat_map(|x| (0..block_height).map(move |y| (x, y))) {
                     let actual = f64::from(out[y * stride + lane * block_width + x]);
                     let exact = definition(&coefs, block_width, block_height, x, y);

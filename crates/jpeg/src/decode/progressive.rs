@@ -12,7 +12,7 @@ use super::bits::BitReader;
 use super::coefficients::Coefficients;
 use super::entropy::EntropyReader;
 use super::huffman::HuffmanTable;
-use super::idct::{EMPTY_GROUP, LANES, Weights, select_transform};
+use super::idct::{EMPTY_BATCH, LANES, Weights, select_transform};
 use super::layout::{ComponentSizes, Layout};
 use super::markers::Scan;
 use super::pixel_writer::PixelWriter;
@@ -131,7 +131,7 @@ pub(super) fn decode_ac_first(
     // The number of blocks that remain in the current end-of-band run. The blocks of an end-of-band run have
     // no more coefficients in this scan.
     let mut eob_run = 0_u32;
-    let n_kept = store.natural_indices.len();
+    let n_kept = store.zigzag_indices.len();
     for_each_block(bits, restarts, sizes, store.blocks_per_row, |bits, block, is_reset| {
         if is_reset {
             eob_run = 0;
@@ -175,7 +175,7 @@ pub(super) fn decode_ac_refine(
     store: &mut Coefficients,
 ) {
     let mut eob_run = 0_u32;
-    let n_kept = store.natural_indices.len();
+    let n_kept = store.zigzag_indices.len();
     let unit = 1_i16 << scan.low;
     for_each_block(bits, restarts, sizes, store.blocks_per_row, |bits, block, is_reset| {
         if is_reset {
@@ -268,7 +268,7 @@ pub(super) fn write_image(
         .zip(quantisation)
         .map(|(sizes, table)| Weights::new(table, sizes.block_width, sizes.block_height, layout.precision));
     let weights: Vec<Weights> = weights.collect();
-    let mut group = EMPTY_GROUP;
+    let mut batch = EMPTY_BATCH;
     for y in 0..layout.mcus_high {
         for (((store, weights), sizes), samples) in
             stores.iter().zip(&weights).zip(components()).zip(&mut samples)
@@ -277,9 +277,9 @@ pub(super) fn write_image(
             for row in 0..sizes.vertical {
                 let first = (y * sizes.vertical + row) * store.blocks_per_row;
                 for x in (0..store.blocks_per_row).step_by(LANES) {
-                    store.load_group(first + x, LANES.min(store.blocks_per_row - x), &mut group);
+                    store.load_group(first + x, LANES.min(store.blocks_per_row - x), &mut batch);
                     let (out, stride) = samples.at(x * sizes.block_width, row * sizes.block_height);
-                    transform(&group, weights, out, stride);
+                    transform(&batch, 0, weights, out, stride);
                 }
             }
         }

@@ -9,7 +9,7 @@ use super::coefficients::Coefficients;
 use super::entropy::EntropyReader;
 use super::frame::{Coding, EntropyCoding};
 use super::huffman::HuffmanTable;
-use super::huffman_blocks::{HuffmanBlocks, HuffmanComponent};
+use super::huffman_blocks::{HuffmanBlocks, HuffmanComponent, ScanSteps};
 use super::idct::Weights;
 use super::layout::ComponentSizes;
 use super::lossless::{self, LosslessComponent, Prediction};
@@ -20,6 +20,7 @@ use super::restart::Restarts;
 use super::samples::Samples;
 use super::segments::{Decoded, SegmentDecoder};
 use super::sequential::{self, ComponentTransform, DecodeMcus};
+use super::unstuffed::UnstuffedReader;
 use crate::Error;
 
 impl SegmentDecoder<'_> {
@@ -36,9 +37,17 @@ impl SegmentDecoder<'_> {
         }
         let mut restarts = Restarts::new(self.tables.restart_interval);
         let position = match self.frame.entropy_coding {
+            EntropyCoding::Huffman if self.frame.coding == Coding::Sequential => {
+                let mut reader = UnstuffedReader::new(self.data, at);
+                self.decode_sequential_huffman(scan, &mut reader, &mut restarts, writer)?;
+                reader.position()
+            }
             EntropyCoding::Huffman => {
                 let mut bits = BitReader::new(self.data, at);
-                self.decode_huffman(scan, &mut bits, &mut restarts, writer)?;
+                match self.frame.coding {
+                    Coding::Lossless => self.decode_lossless(scan, &mut bits, &mut restarts, writer)?,
+                    _ => self.decode_progressive(scan, &mut bits, &mut restarts)?,
+                }
                 bits.position()
             }
             EntropyCoding::Arithmetic => {
@@ -80,29 +89,25 @@ impl SegmentDecoder<'_> {
         }
     }
 
-    /// Decodes a scan with Huffman codes.
-    fn decode_huffman(
+    /// Decodes a sequential scan with Huffman codes.
+    fn decode_sequential_huffman(
         &mut self,
         scan: &Scan,
-        bits: &mut BitReader<'_>,
+        reader: &mut UnstuffedReader<'_>,
         restarts: &mut Restarts,
         writer: &mut PixelWriter<'_>,
     ) -> Result<(), Error> {
-        match self.frame.coding {
-            Coding::Sequential => {
-                let mut components = Vec::new();
-                for component in &scan.components {
-                    let dc = required_table(&self.tables.dc, component.dc)?;
-                    let ac = required_table(&self.tables.ac, component.ac)?;
-                    let sizes = &self.layout.components[component.index];
-                    components.push(HuffmanComponent::new(dc, ac, sizes));
-                }
-                let blocks = HuffmanBlocks::new(components, &self.scan_sizes(scan));
-                self.decode_sequential(scan, blocks, bits, restarts, writer);
-            }
-            Coding::Progressive => self.decode_progressive(scan, bits, restarts)?,
-            Coding::Lossless => self.decode_lossless(scan, bits, restarts, writer)?,
+        let mut components = Vec::new();
+        for component in &scan.components {
+            let dc = required_table(&self.tables.dc, component.dc)?;
+            let ac = required_table(&self.tables.ac, component.ac)?;
+            let sizes = &self.layout.components[component.index];
+            components.push(HuffmanComponent::new(dc, ac, sizes));
         }
+        let sizes = self.scan_sizes(scan);
+        let steps = ScanSteps::are_useful(&sizes).then(|| ScanSteps::new(&components));
+        let blocks = HuffmanBlocks::new(components, &sizes, steps.as_ref());
+        self.decode_sequential(scan, blocks, reader, restarts, writer);
         Ok(())
     }
 

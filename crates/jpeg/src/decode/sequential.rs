@@ -5,31 +5,35 @@
 use std::ops::Range;
 
 use super::entropy::EntropyReader;
-use super::idct::{EMPTY_GROUP, Group, LANES, Transform, Weights, select_transform};
+use super::idct::{BATCH_BLOCKS, Batch, EMPTY_BATCH, LANES, Transform, Weights, select_transform};
 use super::layout::ComponentSizes;
 use super::pixel_writer::PixelWriter;
 use super::restart::Restarts;
 use super::samples::Samples;
+use crate::tables::is_low_frequency;
+
+/// The number of groups in a [`Batch`].
+const BATCH_GROUPS: usize = BATCH_BLOCKS / LANES;
 
 /// A decoder of the blocks of a scan. `R` is the reader of the entropy-coded data.
 pub(super) trait DecodeMcus<R> {
-    /// Decodes some of eight MCUs into `groups`, with the order of [`places`]. Returns how many MCUs were
+    /// Decodes some of eight MCUs into `batches`, with the order of [`places`]. Returns how many MCUs were
     /// decoded: at least one, and at most all of `mcus`. If the data ends too early, the last one of them is
     /// the first MCU that is not complete.
     ///
     /// All coefficients that the inverse transform reads must be zero before the call.
-    fn decode_mcus(&mut self, reader: &mut R, mcus: Range<usize>, groups: &mut [Group]) -> usize;
+    fn decode_mcus(&mut self, reader: &mut R, mcus: Range<usize>, batches: &mut [Batch]) -> usize;
 
     /// Resets the predictions at the start of a restart interval.
     fn reset(&mut self);
 }
 
-/// The place of a block of eight MCUs: its component, its group and its lane in the group.
+/// The place of a block of eight MCUs: its component, its batch and its column in the batch.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub(super) component: usize,
-    pub(super) group: usize,
-    pub(super) lane: usize,
+    pub(super) batch: usize,
+    pub(super) column: usize,
 }
 
 /// Returns the places of the blocks of eight MCUs, in the order of the file. The groups of a component follow
@@ -44,7 +48,8 @@ pub(super) fn places(sizes: &[ComponentSizes]) -> Vec<Place> {
             for row in 0..sizes.vertical {
                 let place = |column: usize| {
                     let at = mcu * n_wide + column;
-                    Place { component, group: first_group + row * n_wide + at / LANES, lane: at % LANES }
+                    let block = (first_group + row * n_wide) * LANES + at;
+                    Place { component, batch: block / BATCH_BLOCKS, column: block % BATCH_BLOCKS }
                 };
                 places.extend((0..n_wide).map(place));
             }
@@ -54,39 +59,47 @@ pub(super) fn places(sizes: &[ComponentSizes]) -> Vec<Place> {
     places
 }
 
-/// Sets to zero all coefficients of a group that the inverse transform reads.
-fn clear_coefficients(group: &mut Group, sizes: &ComponentSizes) {
-    for row in group.chunks_exact_mut(8).take(sizes.block_height) {
-        row[..sizes.block_width].fill([0; LANES]);
-    }
-}
-
 /// Makes the samples of one component of a scan.
 pub(super) struct ComponentTransform {
     transform: Transform,
     weights: Weights,
     sizes: ComponentSizes,
+    /// The coefficients that the transform reads, in zigzag order.
+    needed: Vec<usize>,
 }
 
 impl ComponentTransform {
     pub(super) fn new(weights: Weights, sizes: &ComponentSizes) -> Self {
         let transform = select_transform(sizes.block_width, sizes.block_height);
-        Self { transform, weights, sizes: sizes.clone() }
+        let is_needed = |&k: &usize| is_low_frequency(k, sizes.block_width, sizes.block_height);
+        Self { transform, weights, sizes: sizes.clone(), needed: (0..64).filter(is_needed).collect() }
     }
 
     fn n_groups(&self) -> usize {
         self.sizes.horizontal * self.sizes.vertical
     }
 
-    /// Transforms the blocks of eight MCUs and stores their samples. `x` is the index of the first MCU in its
-    /// row, and `y` is the first sample row.
-    fn transform_groups(&self, groups: &mut [Group], samples: &mut Samples, x: usize, y: usize) {
+    /// Transforms the blocks of eight MCUs, stores their samples, and sets the coefficients that the transform
+    /// reads to zero. `first_group` is the number of the first group of this component, `x` is the index of the
+    /// first MCU in its row, and `y` is the first sample row.
+    fn transform_groups(
+        &self,
+        batches: &mut [Batch],
+        first_group: usize,
+        samples: &mut Samples,
+        x: usize,
+        y: usize,
+    ) {
         let ComponentSizes { horizontal, block_width, block_height, .. } = self.sizes;
-        for (i, group) in groups.iter_mut().enumerate() {
+        for i in 0..self.n_groups() {
+            let (batch, group) = ((first_group + i) / BATCH_GROUPS, (first_group + i) % BATCH_GROUPS);
+            let batch = &mut batches[batch];
             let (column, row) = (x * horizontal + i % horizontal * LANES, i / horizontal);
             let (out, stride) = samples.at(column * block_width, y + row * block_height);
-            (self.transform)(group, &self.weights, out, stride);
-            clear_coefficients(group, &self.sizes);
+            (self.transform)(batch, group, &self.weights, out, stride);
+            for &k in &self.needed {
+                batch[k].as_chunks_mut::<LANES>().0[group] = [0; LANES];
+            }
         }
     }
 }
@@ -103,7 +116,8 @@ pub(super) fn decode_scan<R: EntropyReader>(
     samples: &mut [Samples],
     mut writer: Option<&mut PixelWriter<'_>>,
 ) {
-    let mut groups = vec![EMPTY_GROUP; transforms.iter().map(ComponentTransform::n_groups).sum()];
+    let n_groups: usize = transforms.iter().map(ComponentTransform::n_groups).sum();
+    let mut batches = vec![EMPTY_BATCH; n_groups.div_ceil(BATCH_GROUPS)];
     for y in 0..mcus_high {
         if writer.is_none() && restarts.is_over() {
             return;
@@ -116,19 +130,18 @@ pub(super) fn decode_scan<R: EntropyReader>(
                 let mut n_decoded = 1;
                 if !restarts.is_lost() {
                     let mcus = mcu..mcu + restarts.n_until_marker(end - mcu);
-                    n_decoded = decoder.decode_mcus(reader, mcus, &mut groups);
+                    n_decoded = decoder.decode_mcus(reader, mcus, &mut batches);
                     restarts.pass(n_decoded - 1);
                     restarts.after_mcu(reader, index + n_decoded - 1);
                 }
                 mcu += n_decoded;
             }
-            let mut rest = &mut groups[..];
+            let mut first_group = 0;
             for (transform, samples) in transforms.iter().zip(&mut *samples) {
                 let sizes = &transform.sizes;
                 let row = if writer.is_some() { 0 } else { y * sizes.vertical * sizes.block_height };
-                let (own, others) = rest.split_at_mut(transform.n_groups());
-                transform.transform_groups(own, samples, x, row);
-                rest = others;
+                transform.transform_groups(&mut batches, first_group, samples, x, row);
+                first_group += transform.n_groups();
             }
         }
         if let Some(writer) = &mut writer {

@@ -36,13 +36,15 @@ fn chroma_impl(pixels: &[u8], cb: &mut [u8], cr: &mut [u8]) {
 
 #[inline(always)]
 fn halved_chroma_impl(above: &[u8], below: &[u8], cb: &mut [u8], cr: &mut [u8]) {
-    let (above, below) = (above.chunks(6), below.chunks(6));
-    for ((cb, cr), (above, below)) in cb.iter_mut().zip(cr).zip(above.zip(below)) {
-        let sum = |i: usize| {
-            let two = |row: &[u8]| i32::from(row[i]) + i32::from(row[if row.len() == 6 { i + 3 } else { i }]);
-            two(above) + two(below)
-        };
+    let n = above.len() / 6;
+    let ((above, last_above), (below, last_below)) = (above.as_chunks::<6>(), below.as_chunks::<6>());
+    for (((cb, cr), above), below) in cb.iter_mut().zip(&mut *cr).zip(above).zip(below) {
+        let sum = |i: usize| [above[i], above[i + 3], below[i], below[i + 3]].map(i32::from).iter().sum();
         (*cb, *cr) = chroma_of_sum::<2>(sum(0), sum(1), sum(2));
+    }
+    if let (Some(above), Some(below)) = (last_above.first_chunk::<3>(), last_below.first_chunk::<3>()) {
+        let sum = |i: usize| 2 * (i32::from(above[i]) + i32::from(below[i]));
+        (cb[n], cr[n]) = chroma_of_sum::<2>(sum(0), sum(1), sum(2));
     }
 }
 

@@ -4,6 +4,8 @@
 //! need the fewest bytes at equal SSIMULACRA2 score. The steps rise more slowly with the frequency than those of
 //! T.81 annex K: errors of high frequencies are less visible, but blocks without them look soft.
 
+use std::sync::LazyLock;
+
 /// A quantisation table as a formula: the step of the coefficient with the frequencies `u` and `v` is
 /// `first · (1 + (√(u² + v²) / knee)^power)`.
 struct Formula {
@@ -29,14 +31,19 @@ pub(super) fn scale(quality: u8, only_rounded: bool) -> f64 {
     ijg * equal_look * if only_rounded { 1.05 } else { 1.0 }
 }
 
-/// Returns the quantisation tables for luma and chroma at a scale, in natural (row-major) order.
-pub(super) fn tables(scale: f64) -> [[u8; 64]; 2] {
+/// The steps for luma and chroma at the scale 1, in natural (row-major) order. They are computed once, because the
+/// estimate of the quality of a file needs the tables of all qualities.
+static STEPS: LazyLock<[[f64; 64]; 2]> = LazyLock::new(|| {
     [LUMA, CHROMA].map(|formula| {
         std::array::from_fn(|i| {
             let frequency = ((i % 8) as f64).hypot((i / 8) as f64);
             let step = formula.first * (1.0 + (frequency / formula.knee).powf(formula.power));
-            let step = if i == 0 { formula.dc } else { step };
-            (step * scale).round().clamp(1.0, 255.0) as u8
+            if i == 0 { formula.dc } else { step }
         })
     })
+});
+
+/// Returns the quantisation tables for luma and chroma at a scale, in natural (row-major) order.
+pub(super) fn tables(scale: f64) -> [[u8; 64]; 2] {
+    STEPS.map(|steps| steps.map(|step| (step * scale).round().clamp(1.0, 255.0) as u8))
 }

@@ -9,5 +9,6 @@ mod damage;
 mod decoding;
 mod encoding;
 mod helpers;
+mod intervals;
 mod large;
 mod reduced;

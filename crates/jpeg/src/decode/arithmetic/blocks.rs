@@ -4,11 +4,10 @@ use std::ops::Range;
 
 use super::ArithmeticReader;
 use super::model::{Conditioning, DcContext, ac_contexts};
-use crate::decode::idct::{Group, LANES};
+use crate::decode::idct::{Batch, LANES};
 use crate::decode::layout::ComponentSizes;
 use crate::decode::markers::ScanComponent;
 use crate::decode::sequential::{DecodeMcus, Place, places};
-use crate::tables::natural_index;
 
 /// The decoder of the blocks of one component.
 struct ComponentDecoder {
@@ -18,10 +17,9 @@ struct ComponentDecoder {
 }
 
 impl ComponentDecoder {
-    /// Decodes a block into one lane of a group of blocks.
-    fn decode_block(&mut self, reader: &mut ArithmeticReader<'_>, group: &mut Group, lane: usize) {
-        let lane = lane % LANES;
-        group[0][lane] = self.dc.next_value(reader) as i16;
+    /// Decodes a block into one column of a batch.
+    fn decode_block(&mut self, reader: &mut ArithmeticReader<'_>, batch: &mut Batch, column: usize) {
+        batch[0][column] = self.dc.next_value(reader) as i16;
         let ArithmeticReader { coder, statistics } = reader;
         let states = &mut statistics.ac[self.ac_table];
         let mut k = 1;
@@ -33,7 +31,7 @@ impl ComponentDecoder {
                     return;
                 }
             }
-            group[natural_index(k)][lane] = coder.ac_value(states, k, self.last_low) as i16;
+            batch[k][column] = coder.ac_value(states, k, self.last_low) as i16;
             k += 1;
         }
     }
@@ -66,11 +64,11 @@ impl DecodeMcus<ArithmeticReader<'_>> for ArithmeticBlocks {
         &mut self,
         reader: &mut ArithmeticReader<'_>,
         mcus: Range<usize>,
-        groups: &mut [Group],
+        batches: &mut [Batch],
     ) -> usize {
         let n_blocks = self.places.len() / LANES;
-        for &Place { component, group, lane } in &self.places[mcus.start * n_blocks..][..n_blocks] {
-            self.components[component].decode_block(reader, &mut groups[group], lane);
+        for &Place { component, batch, column } in &self.places[mcus.start * n_blocks..][..n_blocks] {
+            self.components[component].decode_block(reader, &mut batches[batch], column);
         }
         1
     }

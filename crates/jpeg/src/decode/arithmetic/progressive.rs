@@ -42,7 +42,7 @@ pub(in crate::decode) fn decode_ac_first(
     store: &mut Coefficients,
 ) {
     let table = scan.components[0].ac;
-    let n_kept = store.natural_indices.len();
+    let n_kept = store.zigzag_indices.len();
     for_each_block(reader, restarts, sizes, store.blocks_per_row, |reader, block, _| {
         let ArithmeticReader { coder, statistics } = reader;
         let states = &mut statistics.ac[table];
@@ -74,7 +74,7 @@ pub(in crate::decode) fn decode_ac_refine(
     store: &mut Coefficients,
 ) {
     let table = scan.components[0].ac;
-    let n_kept = store.natural_indices.len();
+    let n_kept = store.zigzag_indices.len();
     let unit = 1_i16 << scan.low;
     for_each_block(reader, restarts, sizes, store.blocks_per_row, |reader, block, _| {
         let ArithmeticReader { coder, statistics } = reader;
