@@ -97,7 +97,7 @@ pub(crate) fn begin(
 ) -> Result<Box<dyn Encode>, Error> {
     Ok(match format {
         Format::Jpeg => Box::new(StillEncoder::new(jpeg::encode, output, metadata)),
-        Format::Png => Box::new(StillEncoder::new(png::encode, output, metadata)),
+        Format::Png => Box::new(StillEncoder::new(png::encode, output, metadata).with_search(png::fit)),
         Format::Apng => Box::new(WithMetadata::new(png::Animation::new(output, sequence), metadata)),
         Format::Gif => Box::new(gif::Encoder::new(output, sequence)),
         Format::Webp if sequence.n_frames > 1 => {
