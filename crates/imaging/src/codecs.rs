@@ -85,6 +85,12 @@ pub(crate) fn open<'a>(
     })
 }
 
+/// Returns the output settings for a sample of a picture of `n_pixels` pixels in a format. Most encoders treat
+/// pictures of all sizes alike.
+fn for_sample(format: Format, output: &Output, n_pixels: u64) -> Output {
+    if format == Format::Avif { avif::for_sample(output, n_pixels) } else { *output }
+}
+
 /// Creates the encoder for a file of a format.
 ///
 /// # Errors
@@ -110,7 +116,10 @@ pub(crate) fn begin(
         Format::Mp4 => Box::new(mp4::Encoder::new(output)),
         Format::Webm => Box::new(webm::Encoder::new(output)),
         Format::Heic => Box::new(StillEncoder::new(heic::encode, output, metadata).lossy(true)),
-        Format::Avif => Box::new(StillEncoder::new(avif::encode, output, metadata).lossy(true)),
+        Format::Avif => {
+            let encoder = StillEncoder::new(avif::encode, output, metadata).lossy(true);
+            Box::new(encoder.with_sample_settings(avif::for_sample))
+        }
         Format::Jxl => Box::new(StillEncoder::new(jxl::encode, output, metadata).lossy(!output.lossless)),
         Format::Jp2 => Box::new(StillEncoder::new(jp2::encode, output, metadata).lossy(!output.lossless)),
         Format::Psd | Format::Svg => {

@@ -2,6 +2,7 @@
 //! encodes a picture as a complete file. [`StillEncoder`] implements [`Encode`] with that function.
 
 use super::codec::{Encode, Encoded};
+use super::memory::area;
 use super::quality_search::{self, Attempt, Found};
 use super::score::Sample;
 use super::score_search::{self, Band};
@@ -17,12 +18,18 @@ type EncodeStill = fn(&Image, &Output, &Metadata, &mut Scratch) -> Result<Encode
 /// `output.max_bytes`.
 type FitStill = fn(&Image, &Output, &Metadata, u64, &mut Scratch) -> Result<Found<Encoded>, Error>;
 
+/// The type of a function that returns the settings for a sample of a picture. The number is that of the pixels of the
+/// whole picture.
+type ForSample = fn(&Output, u64) -> Output;
+
 /// Encodes the only frame by calling a function. If `output.max_bytes` is set, lowers the quality until the
 /// file has at most that many bytes. If `output.target` is set, searches the lowest quality with that score.
 pub(super) struct StillEncoder {
     encode: EncodeStill,
     /// The search for a file of at most `output.max_bytes` bytes, if the format has one of its own.
     fit: Option<FitStill>,
+    /// The settings for a sample of a picture, if they depend on the number of pixels of the whole picture.
+    for_sample: Option<ForSample>,
     output: Output,
     metadata: Metadata,
     /// Whether the colours of visible pixels are extended into transparent areas before encoding.
@@ -33,7 +40,15 @@ pub(super) struct StillEncoder {
 impl StillEncoder {
     /// Creates an encoder that has not received its frame yet.
     pub(super) fn new(encode: EncodeStill, output: &Output, metadata: Metadata) -> Self {
-        Self { encode, fit: None, output: *output, metadata, extends_colors: false, encoded: None }
+        Self {
+            encode,
+            fit: None,
+            for_sample: None,
+            output: *output,
+            metadata,
+            extends_colors: false,
+            encoded: None,
+        }
     }
 
     fn encode(&self, image: &Image, output: &Output, scratch: &mut Scratch) -> Result<Encoded, Error> {
@@ -46,8 +61,10 @@ impl StillEncoder {
     fn reach(&self, image: &Image, target: u8, scratch: &mut Scratch) -> Result<Found<Encoded>, Error> {
         let sample = Sample::new(image)?;
         let band = Band::target(target);
+        let n_pixels = area(image.width(), image.height());
+        let for_sample = self.for_sample.map_or(self.output, |for_sample| for_sample(&self.output, n_pixels));
         let found = score_search::search(band, band.typical_quality(), |quality| {
-            let output = Output { quality: Some(quality), ..self.output };
+            let output = Output { quality: Some(quality), ..for_sample };
             let encoded = self.encode(&sample.image, &output, scratch)?;
             let score = sample.score(&encoded, scratch)?;
             Ok(Some((encoded, score)))
@@ -68,6 +85,11 @@ impl StillEncoder {
     /// Searches a file of at most `output.max_bytes` bytes with `fit`.
     pub(super) fn with_search(self, fit: FitStill) -> Self {
         Self { fit: Some(fit), ..self }
+    }
+
+    /// Encodes samples of a picture with other settings.
+    pub(super) fn with_sample_settings(self, for_sample: ForSample) -> Self {
+        Self { for_sample: Some(for_sample), ..self }
     }
 
     /// Encodes with the highest quality whose file has at most `max_bytes` bytes.

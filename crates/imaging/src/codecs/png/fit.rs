@@ -2,10 +2,10 @@
 //! and with palettes of 256, 128, 64, 32 and 16 colours. A binary search over the palettes finds the largest one
 //! whose file has at most `max_bytes` bytes, with at most four encodings.
 
+use super::embed::embed;
 use super::encode::{self, encode_either};
 use super::lossy::{self, MIN_COLORS, Palettes, quality_of_error, rgba_copy};
 use crate::codecs::codec::Encoded;
-use crate::codecs::embed;
 use crate::codecs::palette::Indexed;
 use crate::codecs::quality_search::{self, Attempt, Found};
 use crate::metadata::Metadata;
@@ -29,7 +29,9 @@ pub(in crate::codecs) fn fit(
     let attempt = |indexed: Option<Indexed>, quality, scratch: &mut Scratch| {
         let mut encoded = encode_either(image, indexed, output, scratch)?;
         encoded.info.quality = quality;
-        embed::embed(&mut encoded, metadata);
+        if !metadata.is_empty() {
+            embed(&mut encoded.bytes, metadata);
+        }
         Ok::<_, Error>(Attempt::of(encoded))
     };
     let indexed = encode::indexed(image, quality, scratch);
