@@ -16,6 +16,7 @@ mod images;
 mod integrity;
 mod isolation;
 mod kill9;
+mod limits;
 mod load;
 mod origins;
 mod overload;
@@ -64,6 +65,9 @@ enum Command {
     /// Measures the server when it gets more work than it can do: too many uploads, images that take seconds,
     /// and idle connections.
     Overload(overload::OverloadArgs),
+    /// Sends pictures of 100 megapixels in each format, and measures whether each is served or refused at once, and
+    /// the memory of the workers.
+    Limits(limits::LimitsArgs),
     /// Lets the server fetch images from hostile origins, and measures deadlines, response times and memory.
     Origins(origins::OriginsArgs),
     /// Kills the server under load many times, and counts the lost webhooks.
@@ -107,6 +111,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Isolation(args) => isolation::run(&args).await?,
         Command::Overload(args) => overload::run(&args).await?,
         Command::Receivers(args) => receivers::run(&args).await?,
+        Command::Limits(args) => limits::run(&args).await?,
         Command::Origins(args) => origins::run(&args).await?,
         Command::Kill9(args) => kill9::run(&args).await?,
         Command::Cluster(args) => cluster::run(&args).await?,

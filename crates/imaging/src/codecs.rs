@@ -85,6 +85,12 @@ pub(crate) fn open<'a>(
     })
 }
 
+/// Returns the output settings for a sample of a picture of `n_pixels` pixels in a format. Most encoders treat
+/// pictures of all sizes alike.
+fn for_sample(format: Format, output: &Output, n_pixels: u64) -> Output {
+    if format == Format::Avif { avif::for_sample(output, n_pixels) } else { *output }
+}
+
 /// Creates the encoder for a file of a format.
 ///
 /// # Errors
@@ -97,7 +103,7 @@ pub(crate) fn begin(
 ) -> Result<Box<dyn Encode>, Error> {
     Ok(match format {
         Format::Jpeg => Box::new(StillEncoder::new(jpeg::encode, output, metadata)),
-        Format::Png => Box::new(StillEncoder::new(png::encode, output, metadata)),
+        Format::Png => Box::new(StillEncoder::new(png::encode, output, metadata).with_search(png::fit)),
         Format::Apng => Box::new(WithMetadata::new(png::Animation::new(output, sequence), metadata)),
         Format::Gif => Box::new(gif::Encoder::new(output, sequence)),
         Format::Webp if sequence.n_frames > 1 => {
@@ -110,7 +116,10 @@ pub(crate) fn begin(
         Format::Mp4 => Box::new(mp4::Encoder::new(output)),
         Format::Webm => Box::new(webm::Encoder::new(output)),
         Format::Heic => Box::new(StillEncoder::new(heic::encode, output, metadata).lossy(true)),
-        Format::Avif => Box::new(StillEncoder::new(avif::encode, output, metadata).lossy(true)),
+        Format::Avif => {
+            let encoder = StillEncoder::new(avif::encode, output, metadata).lossy(true);
+            Box::new(encoder.with_sample_settings(avif::for_sample))
+        }
         Format::Jxl => Box::new(StillEncoder::new(jxl::encode, output, metadata).lossy(!output.lossless)),
         Format::Jp2 => Box::new(StillEncoder::new(jp2::encode, output, metadata).lossy(!output.lossless)),
         Format::Psd | Format::Svg => {

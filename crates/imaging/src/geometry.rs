@@ -66,8 +66,9 @@ impl Rect {
 
 /// The part of an image that is resampled: a rectangle whose edges may lie between pixels.
 ///
-/// All four fields are multiples of 1/256. Therefore the sum `left + width` has no rounding error and never
-/// exceeds the width of the image.
+/// All four fields are multiples of 1/65536. Therefore the sum `left + width` has no rounding error and never
+/// exceeds the width of the image. The steps are that fine because a window can be much narrower than a pixel:
+/// its aspect ratio must still be that of the picture into which the window is enlarged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Window {
     /// The distance of the window from the left edge of the image, in pixels.
@@ -87,7 +88,7 @@ impl Window {
     }
 
     /// Scales the window by `x` horizontally and by `y` vertically. The position and the size of the result
-    /// are rounded to multiples of 1/256 pixel, and the result lies within `bounds`.
+    /// are rounded to multiples of 1/65536 pixel, and the result lies within `bounds`.
     pub fn stretched(self, x: f64, y: f64, bounds: Size) -> Self {
         let (left, width) = snap_to_grid(self.left * x, self.width * x, bounds.width);
         let (top, height) = snap_to_grid(self.top * y, self.height * y, bounds.height);
@@ -275,10 +276,10 @@ fn proportional(value: u32, numerator: u32, denominator: u32) -> u32 {
     u32::try_from(rounded).unwrap_or(u32::MAX).max(1)
 }
 
-/// Rounds the start and the length of an interval to multiples of 1/256. The returned interval is at least
-/// 1/256 long and lies within `0..=bound`.
+/// Rounds the start and the length of an interval to multiples of 1/65536. The returned interval is at
+/// least 1/65536 long and lies within `0..=bound`.
 fn snap_to_grid(start: f64, length: f64, bound: u32) -> (f64, f64) {
-    const GRID: f64 = 256.0;
+    const GRID: f64 = 65_536.0;
     let bound = f64::from(bound) * GRID;
     let start = (start * GRID).round().clamp(0.0, bound - 1.0);
     let length = (length * GRID).round().clamp(1.0, bound - start);

@@ -10,8 +10,10 @@
 mod light;
 mod simd;
 pub mod srgb;
+mod weights;
 
-pub use self::light::{KernelFunction, LightResampler};
+pub use self::light::LightResampler;
+pub use self::weights::KernelFunction;
 pub use fast_image_resize::FilterType;
 use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
 use fast_image_resize::pixels::{U8, U8x3, U8x4};

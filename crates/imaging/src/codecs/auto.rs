@@ -66,12 +66,7 @@ impl Still {
                 Some(chosen) => chosen,
                 None => choice.encode(format, output, scratch)?,
             };
-            Ok(Attempt {
-                n_bytes: encoded.bytes.len() as u64,
-                quality: encoded.info.quality,
-                format: format.name(),
-                result: encoded,
-            })
+            Ok(Attempt::of(encoded))
         })
     }
 }

@@ -65,6 +65,12 @@ struct Settings {
     has_eight_bits: bool,
 }
 
+/// Returns the output settings for a sample of a picture of `n_pixels` pixels: the sample gets the effort of the whole
+/// picture, so that its score and its bytes per pixel are those of the whole picture.
+pub(super) fn for_sample(output: &Output, n_pixels: u64) -> Output {
+    Output { effort: Some(Settings::of(output, n_pixels).effort), ..*output }
+}
+
 impl Settings {
     fn of(output: &Output, n_pixels: u64) -> Self {
         let quality =

@@ -1,6 +1,7 @@
 //! Implements `output.max_bytes`: lowers the quality until the file has at most `max_bytes` bytes, with at most
 //! three encodings.
 
+use super::codec::Encoded;
 use super::interpolation::interpolated;
 use crate::Error;
 use crate::plan::Output;
@@ -16,6 +17,18 @@ pub(crate) struct Attempt<T> {
     pub(crate) quality: Option<u8>,
     /// The name of the format, for the messages.
     pub(crate) format: &'static str,
+}
+
+impl Attempt<Encoded> {
+    /// Describes a complete file.
+    pub(crate) fn of(encoded: Encoded) -> Self {
+        Self {
+            n_bytes: encoded.bytes.len() as u64,
+            quality: encoded.info.quality,
+            format: encoded.info.format.name(),
+            result: encoded,
+        }
+    }
 }
 
 /// The result of a search.
@@ -73,11 +86,7 @@ pub(crate) fn search<T>(
         return Ok(Found { result: first.result, warning: None });
     }
     let Some(first_quality) = output.quality.or(first.quality).filter(|_| first.quality.is_some()) else {
-        let Attempt { n_bytes, format, .. } = first;
-        return Err(Error::Plan(format!(
-            "output.max_bytes: the {format} is written without loss, has no quality to be lowered, and takes \
-             {n_bytes} bytes, more than {max_bytes}"
-        )));
+        return Err(too_large_without_loss(&first, max_bytes));
     };
     let first_point = Point::new(first_quality, first.n_bytes);
     let second_quality = first_point.quality_for(max_bytes, SAFE_TARGET, 1.0).min(first_quality - 1);
@@ -106,8 +115,17 @@ pub(crate) fn search<T>(
     })
 }
 
-/// Adds the warning to the attempt that the search returns.
-fn found<T>(attempt: Attempt<T>, quality: u8, first_quality: u8, max_bytes: u64) -> Found<T> {
+/// The error for a lossless file with more than `max_bytes` bytes.
+pub(crate) fn too_large_without_loss<T>(attempt: &Attempt<T>, max_bytes: u64) -> Error {
+    let Attempt { n_bytes, format, .. } = attempt;
+    Error::Plan(format!(
+        "output.max_bytes: the {format} is written without loss, has no quality to be lowered, and takes \
+         {n_bytes} bytes, more than {max_bytes}"
+    ))
+}
+
+/// Adds the warning to the attempt that a search returns.
+pub(crate) fn found<T>(attempt: Attempt<T>, quality: u8, first_quality: u8, max_bytes: u64) -> Found<T> {
     let Attempt { result, n_bytes, format, .. } = attempt;
     let warning = if n_bytes > max_bytes {
         format!(

@@ -2,6 +2,7 @@
 //! encodes a picture as a complete file. [`StillEncoder`] implements [`Encode`] with that function.
 
 use super::codec::{Encode, Encoded};
+use super::memory::area;
 use super::quality_search::{self, Attempt, Found};
 use super::score::Sample;
 use super::score_search::{self, Band};
@@ -13,10 +14,22 @@ use crate::{Error, Image, Scratch};
 /// The type of a function that encodes one picture and returns the complete file.
 type EncodeStill = fn(&Image, &Output, &Metadata, &mut Scratch) -> Result<Encoded, Error>;
 
+/// The type of a function that encodes one picture and returns the complete file with its metadata. The number is
+/// `output.max_bytes`.
+type FitStill = fn(&Image, &Output, &Metadata, u64, &mut Scratch) -> Result<Found<Encoded>, Error>;
+
+/// The type of a function that returns the settings for a sample of a picture. The number is that of the pixels of the
+/// whole picture.
+type ForSample = fn(&Output, u64) -> Output;
+
 /// Encodes the only frame by calling a function. If `output.max_bytes` is set, lowers the quality until the
 /// file has at most that many bytes. If `output.target` is set, searches the lowest quality with that score.
 pub(super) struct StillEncoder {
     encode: EncodeStill,
+    /// The search for a file of at most `output.max_bytes` bytes, if the format has one of its own.
+    fit: Option<FitStill>,
+    /// The settings for a sample of a picture, if they depend on the number of pixels of the whole picture.
+    for_sample: Option<ForSample>,
     output: Output,
     metadata: Metadata,
     /// Whether the colours of visible pixels are extended into transparent areas before encoding.
@@ -27,7 +40,15 @@ pub(super) struct StillEncoder {
 impl StillEncoder {
     /// Creates an encoder that has not received its frame yet.
     pub(super) fn new(encode: EncodeStill, output: &Output, metadata: Metadata) -> Self {
-        Self { encode, output: *output, metadata, extends_colors: false, encoded: None }
+        Self {
+            encode,
+            fit: None,
+            for_sample: None,
+            output: *output,
+            metadata,
+            extends_colors: false,
+            encoded: None,
+        }
     }
 
     fn encode(&self, image: &Image, output: &Output, scratch: &mut Scratch) -> Result<Encoded, Error> {
@@ -40,8 +61,10 @@ impl StillEncoder {
     fn reach(&self, image: &Image, target: u8, scratch: &mut Scratch) -> Result<Found<Encoded>, Error> {
         let sample = Sample::new(image)?;
         let band = Band::target(target);
+        let n_pixels = area(image.width(), image.height());
+        let for_sample = self.for_sample.map_or(self.output, |for_sample| for_sample(&self.output, n_pixels));
         let found = score_search::search(band, band.typical_quality(), |quality| {
-            let output = Output { quality: Some(quality), ..self.output };
+            let output = Output { quality: Some(quality), ..for_sample };
             let encoded = self.encode(&sample.image, &output, scratch)?;
             let score = sample.score(&encoded, scratch)?;
             Ok(Some((encoded, score)))
@@ -59,6 +82,26 @@ impl StillEncoder {
         Ok(Found { result, warning })
     }
 
+    /// Searches a file of at most `output.max_bytes` bytes with `fit`.
+    pub(super) fn with_search(self, fit: FitStill) -> Self {
+        Self { fit: Some(fit), ..self }
+    }
+
+    /// Encodes samples of a picture with other settings.
+    pub(super) fn with_sample_settings(self, for_sample: ForSample) -> Self {
+        Self { for_sample: Some(for_sample), ..self }
+    }
+
+    /// Encodes with the highest quality whose file has at most `max_bytes` bytes.
+    fn fitted(&self, image: &Image, max_bytes: u64, scratch: &mut Scratch) -> Result<Found<Encoded>, Error> {
+        if let Some(fit) = self.fit {
+            return fit(image, &self.output, &self.metadata, max_bytes, scratch);
+        }
+        quality_search::search(&self.output, max_bytes, |output| {
+            Ok(Attempt::of(self.encode(image, output, scratch)?))
+        })
+    }
+
     /// States whether the encoder is lossy with these settings and stores alpha. If so, the colours of
     /// visible pixels are extended into transparent areas.
     pub(super) fn lossy(self, is_lossy: bool) -> Self {
@@ -74,15 +117,7 @@ impl Encode for StillEncoder {
         self.encoded = Some(match (self.output.max_bytes, self.output.target) {
             (None, None) => Found { result: self.encode(&image, &self.output, scratch)?, warning: None },
             (None, Some(target)) => self.reach(&image, target, scratch)?,
-            (Some(max_bytes), _) => quality_search::search(&self.output, max_bytes, |output| {
-                let encoded = self.encode(&image, output, scratch)?;
-                Ok(Attempt {
-                    n_bytes: encoded.bytes.len() as u64,
-                    quality: encoded.info.quality,
-                    format: encoded.info.format.name(),
-                    result: encoded,
-                })
-            })?,
+            (Some(max_bytes), _) => self.fitted(&image, max_bytes, scratch)?,
         });
         scratch.give(image.into_data());
         Ok(())

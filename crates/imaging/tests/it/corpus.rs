@@ -62,16 +62,13 @@ fn entry(line: &str) -> Entry {
     }
 }
 
-/// The formats in groups. For each group, the number is the minimum share of the conformance files that must
-/// decode with the size that the manifest states.
-const THRESHOLDS: &[(&[&str], f64)] = &[
-    (&["jpeg", "png", "gif", "webp"], 0.995),
-    (&["tiff"], 0.95),
-    (&["bmp"], 0.99),
-    (&["ico"], 0.95),
-    // The manifest has no sizes of PSD files, so only decoding is checked.
-    (&["psd"], 0.99),
-];
+/// For each format, the largest number of good files of the corpus that may fail to decode, or decode with another
+/// size than the manifest states. The manifest has no sizes of PSD files, so only decoding is checked.
+///
+/// Of the JPEG files that fail, one has no picture data, and two exceed the default limits. The WebP file exceeds
+/// a limit, too. The manifest has the size of the TIFF file before its orientation is applied.
+const MAX_MISSES: &[(&str, u32)] =
+    &[("jpeg", 3), ("png", 0), ("gif", 0), ("webp", 1), ("tiff", 1), ("bmp", 0), ("ico", 0), ("psd", 0)];
 
 #[derive(Default)]
 struct Row {
@@ -98,14 +95,14 @@ fn plan_with_width_64() -> Plan {
 }
 
 #[test]
-fn no_image_file_of_the_test_corpus_causes_a_panic_and_all_conformance_files_are_decoded() {
+fn no_image_file_of_the_test_corpus_causes_a_panic_and_all_good_files_but_five_are_decoded() {
     let Some(corpus) = Corpus::open() else { return };
     let plan = plan_with_width_64();
     let mut scratch = Scratch::default();
     let mut table: BTreeMap<(String, String), Row> = BTreeMap::new();
     let mut report = String::new();
     let mut times = Vec::new();
-    let is_read = |entry: &&Entry| THRESHOLDS.iter().any(|(formats, _)| formats.contains(&&*entry.format));
+    let is_read = |entry: &&Entry| MAX_MISSES.iter().any(|(format, _)| *format == entry.format);
     for entry in corpus.entries.iter().filter(is_read) {
         let input = corpus.read(entry);
         let start = Instant::now();
@@ -116,7 +113,7 @@ fn no_image_file_of_the_test_corpus_causes_a_panic_and_all_conformance_files_are
         let row = table.entry((entry.format.clone(), entry.kind.clone())).or_default();
         row.n += 1;
         row.slowest = row.slowest.max(elapsed);
-        let must_decode = entry.kind.starts_with("gold") || entry.kind == "psd/conf";
+        let must_decode = is_good(&entry.kind);
         let failure = match result {
             Err(_) => {
                 row.n_panicked += 1;
@@ -146,25 +143,16 @@ fn no_image_file_of_the_test_corpus_causes_a_panic_and_all_conformance_files_are
     print_table(&table, &report, times);
     let panicked: u32 = table.values().map(|row| row.n_panicked).sum();
     assert_eq!(panicked, 0, "no file may make a decoder panic");
-    for (formats, threshold) in THRESHOLDS {
-        let conformance = |of: fn(&Row) -> u32| -> u32 {
-            let rows = table
-                .iter()
-                .filter(|((format, kind), _)| formats.contains(&&**format) && is_conformance(kind));
-            rows.map(|(_, row)| of(row)).sum()
-        };
-        let (n, n_ok) = (conformance(|row| row.n), conformance(|row| row.n_ok));
-        assert!(
-            f64::from(n_ok) >= threshold * f64::from(n),
-            "only {n_ok} of {n} conformance files of {formats:?} decoded"
-        );
+    for (name, max_misses) in MAX_MISSES {
+        let good = table.iter().filter(|((format, kind), _)| format == name && is_good(kind));
+        let n_missed: u32 = good.map(|(_, row)| row.n - row.n_ok).sum();
+        assert!(n_missed <= *max_misses, "{n_missed} good files of {name} do not decode");
     }
 }
 
-/// Whether files with the class and set `kind` are conformance files, which every decoder must be able to
-/// read.
-fn is_conformance(kind: &str) -> bool {
-    matches!(kind, "gold/conf" | "psd/conf")
+/// Whether files with the class and set `kind` are good files, which every decoder must be able to read.
+fn is_good(kind: &str) -> bool {
+    kind.starts_with("gold/") || kind == "psd/conf"
 }
 
 fn print_table(table: &BTreeMap<(String, String), Row>, report: &str, mut times: Vec<(Duration, &str)>) {

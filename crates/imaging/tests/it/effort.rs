@@ -4,6 +4,7 @@
 use pixaven_imaging::plan::{Output, TargetFormat};
 use pixaven_imaging::{Channels, Format, Image, Plan, encode_animation};
 
+use crate::corpus::Corpus;
 use crate::helpers::{decode_png, decoded_pixels, fading_photo, lossless_plan, photo, png_of, rgba, run};
 
 fn with_effort(format: Format, effort: Option<u8>, without_loss: bool) -> Plan {
@@ -97,6 +98,23 @@ fn png_from_effort_7_on_is_smaller_than_at_effort_6() {
         let [middle, high] = [6, 7].map(|effort| size(&image, Format::Png, Some(effort), false));
         assert!(high < middle, "{high} and {middle} bytes");
     }
+}
+
+#[test]
+fn png_files_of_real_drawings_are_at_most_half_a_percent_larger_at_the_next_effort() {
+    let Some(corpus) = Corpus::open() else { return };
+    let is_small = |size: Option<(u32, u32)>| size.is_some_and(|(width, height)| width.max(height) <= 320);
+    let of_kind = corpus.entries.iter().filter(|entry| entry.format == "png" && entry.kind == "gold/conf");
+    let inputs: Vec<_> =
+        of_kind.filter(|entry| is_small(entry.size)).step_by(5).map(|e| corpus.read(e)).collect();
+    assert!(inputs.len() > 20, "{} files", inputs.len());
+    let total = |effort| -> usize {
+        inputs.iter().map(|input| run(input, &with_effort(Format::Png, effort, false)).bytes.len()).sum()
+    };
+    let totals = (0..=9).map(|effort| total(Some(effort))).collect::<Vec<_>>();
+    assert!(totals.windows(2).all(|pair| pair[1] * 1000 <= pair[0] * 1005), "{totals:?}");
+    let default = total(None);
+    assert!(default * 10 <= totals[7] * 11, "{default} bytes, {totals:?} at the efforts 0 to 9");
 }
 
 #[test]

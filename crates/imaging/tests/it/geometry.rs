@@ -119,6 +119,15 @@ fn resize_mode_fit_keeps_the_part_of_the_image_that_the_gravity_selects() {
 }
 
 #[test]
+fn resize_mode_fit_keeps_the_aspect_ratio_of_the_result_in_a_window_that_is_narrower_than_a_pixel() {
+    for (width, height) in [(9, 854), (854, 9), (1, 2000), (1999, 1)] {
+        let window = resize(Size::new(1, 1), resize_to(ResizeMode::Fit, Some(width), Some(height))).window;
+        let follows = f64::from(width) * window.height / window.width;
+        assert!((follows / f64::from(height) - 1.0).abs() <= 0.02, "{width} × {height}: {window:?}");
+    }
+}
+
+#[test]
 fn crop_rectangle_is_clipped_to_the_edges_of_the_image() {
     let at = |width, height, at| crop(Size::new(100, 80), Crop::Rect { width, height, at });
     let rect = |x, y, width, height| Ok(Rect { x, y, width, height });

@@ -148,6 +148,54 @@ fn png_quality_is_lowered_until_the_file_has_at_most_max_bytes() {
 }
 
 #[test]
+fn png_max_bytes_is_met_whenever_the_smallest_palette_fits_and_by_the_largest_palette_that_fits() {
+    for (image, n_steps) in [(photo(240, 160), 4), (fading_photo(150, 120), 4), (discs(200, 140), 2)] {
+        let input = png_of(&image);
+        let limited = |max_bytes| {
+            let plan = plan(Format::Png, |output| {
+                (output.quality, output.max_bytes) = (Some(95), Some(max_bytes));
+            });
+            run(&input, &plan)
+        };
+        let smallest = limited(1);
+        assert!(smallest.warnings[0].contains("no attempt had at most 1 bytes"), "{:?}", smallest.warnings);
+        let mut sizes = vec![smallest.output.bytes];
+        // A limit of one byte less than a file leads to the next smaller palette.
+        let mut max_bytes = limited(1 << 30).output.bytes;
+        while sizes.len() < 10 {
+            let done = limited(max_bytes - 1);
+            if done.output.bytes >= max_bytes {
+                break;
+            }
+            assert!(done.output.quality < Some(95), "{:?}", done.output.quality);
+            assert!(done.warnings[0].starts_with("output.max_bytes: the quality was lowered from 95 to "));
+            max_bytes = done.output.bytes;
+            sizes.push(max_bytes);
+        }
+        assert_eq!(sizes.last(), sizes.first(), "the smallest palette is found: {sizes:?}");
+        assert!(sizes.len() > n_steps, "{sizes:?}");
+    }
+}
+
+#[test]
+fn png_with_few_colours_loses_more_of_them_if_max_bytes_requires_it() {
+    // Noise of 216 colours.
+    let noise = |i: u32| {
+        let mixed = (i ^ i << 7).wrapping_mul(0x9e37_79b9);
+        ((mixed ^ mixed >> 15).wrapping_mul(0x85eb_ca6b) >> 24) as u8 / 43 * 51
+    };
+    let few = Image::new(240, 160, Channels::Rgb, (0..240 * 160 * 3).map(noise).collect());
+    let exact = run(&png_of(&few), &plan(Format::Png, |_| {}));
+    assert_eq!((color_type(&exact.bytes), palette_len(&exact.bytes)), (png::ColorType::Indexed, 216));
+    let max_bytes = exact.output.bytes * 7 / 10;
+    let done = run(
+        &png_of(&few),
+        &plan(Format::Png, |output| (output.quality, output.max_bytes) = (Some(90), Some(max_bytes))),
+    );
+    assert!(done.output.bytes <= max_bytes, "{} of {max_bytes} bytes", done.output.bytes);
+}
+
+#[test]
 fn gif_of_a_drawing_with_more_than_256_colours_has_no_dots_in_its_flat_background() {
     let image = discs(200, 140);
     let gif = run(&png_of(&image), &plan(Format::Gif, |_| {})).bytes;

@@ -46,6 +46,16 @@ struct Candidate {
     n_bytes: f64,
 }
 
+/// What a lossy file must reach.
+struct Wanted {
+    /// The scores that a file must have.
+    band: Band,
+    /// The quality at which a search begins.
+    first: u8,
+    /// The JPEG of the sample whose score the others must reach, of the quality `first`.
+    jpeg: Option<Encoded>,
+}
+
 /// The choice of a format for one picture.
 pub(super) struct Choice<'a> {
     image: &'a Image,
@@ -147,11 +157,14 @@ impl<'a> Choice<'a> {
         scratch: &mut Scratch,
     ) -> Result<Option<Encoded>, Error> {
         let sample = Sample::new(self.image)?;
-        let (band, first) = self.wanted(&sample, scratch)?;
+        let Wanted { band, first, mut jpeg } = self.wanted(&sample, scratch)?;
         let mut smallest = best.as_ref().map_or(f64::INFINITY, |best| best.bytes.len() as f64);
         let mut candidates = Vec::new();
         for &format in &self.lossy {
-            let candidate = self.candidate(format, &sample, band, first, smallest, scratch);
+            let candidate = match jpeg.take_if(|_| format == Format::Jpeg) {
+                Some(encoded) => Ok(Some(self.candidate_of(first, encoded, &sample))),
+                None => self.candidate(format, &sample, band, first, smallest, scratch),
+            };
             if let Some(candidate) = unless_impossible(candidate)?.flatten() {
                 smallest = smallest.min(candidate.n_bytes);
                 candidates.push(candidate);
@@ -171,16 +184,34 @@ impl<'a> Choice<'a> {
         Ok(best)
     }
 
-    /// Returns the scores that a file must have, and the quality at which the search for them begins.
-    fn wanted(&self, sample: &Sample, scratch: &mut Scratch) -> Result<(Band, u8), Error> {
+    fn wanted(&self, sample: &Sample, scratch: &mut Scratch) -> Result<Wanted, Error> {
         if let Some(target) = self.output.target {
             let band = Band::target(target);
-            return Ok((band, band.typical_quality()));
+            return Ok(Wanted { band, first: band.typical_quality(), jpeg: None });
         }
         let quality = self.output.quality.unwrap_or(DEFAULT_QUALITY);
         let output = Output { quality: Some(quality), ..*self.output };
-        let jpeg = encode(&sample.opaque(), Format::Jpeg, &output, &Metadata::default(), scratch)?;
-        Ok((Band::equal(sample.score(&jpeg, scratch)?), quality))
+        let metadata = self.sample_metadata(sample);
+        let flattened = sample.image.channels().has_alpha().then(|| sample.opaque());
+        let picture = flattened.as_ref().unwrap_or(&sample.image);
+        let jpeg = encode(picture, Format::Jpeg, &output, &metadata, scratch)?;
+        let band = Band::equal(sample.score(&jpeg, scratch)?);
+        Ok(Wanted { band, first: quality, jpeg: Some(jpeg) })
+    }
+
+    /// The metadata of a file of the sample: those of the result if the sample is the whole picture.
+    fn sample_metadata(&self, sample: &Sample) -> Metadata {
+        if sample.is_whole { self.metadata.clone() } else { Metadata::default() }
+    }
+
+    fn candidate_of(&self, quality: u8, encoded: Encoded, sample: &Sample) -> Candidate {
+        let n_bytes = self.expected_bytes(&encoded, sample);
+        Candidate { format: encoded.info.format, quality, encoded, n_bytes }
+    }
+
+    /// The expected number of bytes of the whole picture, if `encoded` is the file of the sample.
+    fn expected_bytes(&self, encoded: &Encoded, sample: &Sample) -> f64 {
+        encoded.bytes.len() as f64 / sample.share(self.image)
     }
 
     /// Searches the lowest quality at which a file of the sample is good enough. Returns `None` if there is none, or
@@ -194,21 +225,18 @@ impl<'a> Choice<'a> {
         smallest: f64,
         scratch: &mut Scratch,
     ) -> Result<Option<Candidate>, Error> {
-        let none = Metadata::default();
-        let metadata = if sample.is_whole { self.metadata } else { &none };
-        let size = |encoded: &Encoded| encoded.bytes.len() as f64 / sample.share(self.image);
+        let metadata = self.sample_metadata(sample);
+        let for_sample = codecs::for_sample(format, self.output, self.n_pixels());
         let found = score_search::search(band, first, |quality| {
-            let output = Output { quality: Some(quality), ..*self.output };
-            let encoded = encode(&sample.image, format, &output, metadata, scratch)?;
+            let output = Output { quality: Some(quality), ..for_sample };
+            let encoded = encode(&sample.image, format, &output, &metadata, scratch)?;
             let score = sample.score(&encoded, scratch)?;
             let saved = band.excess(score).max(0.0) * LOG_BYTES_PER_POINT;
-            let is_hopeless = size(&encoded) * (-saved).exp() > smallest * CLOSE;
+            let is_hopeless = self.expected_bytes(&encoded, sample) * (-saved).exp() > smallest * CLOSE;
             Ok((!is_hopeless).then_some((encoded, score)))
         })?;
-        Ok(found.filter(|found| found.is_reached).map(|found| {
-            let n_bytes = size(&found.result);
-            Candidate { format, quality: found.quality, encoded: found.result, n_bytes }
-        }))
+        let reached = found.filter(|found| found.is_reached);
+        Ok(reached.map(|found| self.candidate_of(found.quality, found.result, sample)))
     }
 }
 

@@ -2,7 +2,7 @@
 //! The `oxipng` crate compresses the whole picture at once, with better choices of filters, and with
 //! libdeflate.
 
-use ::oxipng::{Deflater, FilterStrategy, IndexSet, RGBA8, indexset};
+use ::oxipng::{Deflater, FilterStrategy, RGBA8};
 use ::png::{BitDepth, DeflateCompression, EncodingError};
 
 use crate::Error;
@@ -11,8 +11,24 @@ use crate::codecs::drawing::is_drawing;
 /// The fastest compression of the `png` crate. A filter for each row is chosen by the sum of differences.
 pub(super) const FAST: DeflateCompression = DeflateCompression::FdeflateUltraFast;
 
-/// The level of libdeflate for drawings. Level 10 takes more than twice the time.
+/// The level of libdeflate for small drawings and drawings with a palette. Level 10 takes more than twice the time.
 const DRAWING_LEVEL: u8 = 9;
+
+/// The level of libdeflate for large drawings without a palette. Level 9 takes a quarter more time, and its files
+/// are hardly smaller.
+const LARGE_DRAWING_LEVEL: u8 = 8;
+
+/// The level of libdeflate for large pictures with transparent pixels that are no drawings.
+const LARGE_ALPHA_LEVEL: u8 = 6;
+
+/// The largest picture, in bytes before compression, for which a choice between two filters compresses the whole
+/// picture.
+const MAX_SMALL_BYTES: usize = 128 << 10;
+
+/// A sample of a picture has the first `SAMPLED_ROWS` of each `SAMPLE_STEP` rows. Neighbouring rows stay together,
+/// because filters and deflate use the row above.
+const SAMPLED_ROWS: usize = 16;
+const SAMPLE_STEP: usize = 128;
 
 /// Pixels in the form in which a PNG stores them: rows of whole bytes, before filtering.
 pub(super) struct Raster<'a> {
@@ -42,10 +58,15 @@ pub(super) enum Effort {
     /// One filter strategy for photographs and drawings, no filter for palettes, and a level of libdeflate
     /// from 1 (fast) to 12 (small).
     Single(Strategy, u8),
-    /// No filter, or the filters of `Bigrams` if the file is smaller with them, a sorted palette, and level 9 of
-    /// libdeflate.
+    /// For drawings: no filter, or the filters of `Bigrams`, whichever makes the smaller file. A large picture
+    /// without a palette is judged by a sample of its rows. A palette is sorted.
     Drawing,
-    /// A preset of `oxipng`, 1 to 6: several filter strategies, of which the best is kept.
+    /// For drawings: as `Drawing`, but every picture is judged as a whole and compressed by level 9 of libdeflate.
+    /// The result is the smaller file of this and `Drawing`.
+    WholeDrawing,
+    /// A preset of `oxipng`, 1 to 6: several filter strategies, of which the best is kept. For drawings, the result
+    /// is the smaller file of this and `WholeDrawing`: the levels 10 to 12 of libdeflate, which the presets use,
+    /// can make larger files of few colours than level 9.
     Preset(u8),
 }
 
@@ -57,6 +78,14 @@ pub(super) enum Strategy {
     /// The filter with the fewest different pairs of neighbouring bytes. It finds repeated patterns, which
     /// `MinSum` hides from deflate.
     Bigrams,
+}
+
+/// The filters of drawings.
+const EITHER: [FilterStrategy; 2] = [FilterStrategy::NONE, FilterStrategy::Bigrams];
+
+/// Returns the file with fewer bytes.
+fn smaller(a: Vec<u8>, b: Vec<u8>) -> Vec<u8> {
+    if b.len() < a.len() { b } else { a }
 }
 
 /// Converts an error of the `png` crate to an error of this crate.
@@ -80,21 +109,59 @@ impl Raster<'_> {
 
     /// Compresses the pixels and returns the complete file.
     pub(super) fn compress(&self, effort: Effort) -> Result<Vec<u8>, Error> {
-        let (filters, level) = match effort {
-            Effort::Fast => return self.compress_fast(),
-            Effort::Preset(preset) => return self.optimize(::oxipng::Options::from_preset(preset)),
-            Effort::Drawing => (indexset! { FilterStrategy::NONE, FilterStrategy::Bigrams }, DRAWING_LEVEL),
-            Effort::Single(_, level) if matches!(self.color, Color::Indexed(_)) => {
-                (indexset! { FilterStrategy::NONE }, level)
+        match effort {
+            Effort::Fast => self.compress_fast(),
+            Effort::Single(_, level) if self.is_indexed() => self.filtered(&[FilterStrategy::NONE], level),
+            Effort::Single(Strategy::MinSum, level) => self.filtered(&[FilterStrategy::MinSum], level),
+            Effort::Single(Strategy::Bigrams, level) => self.filtered(&[FilterStrategy::Bigrams], level),
+            Effort::Drawing => self.compress_drawing(),
+            Effort::WholeDrawing if self.is_sampled() => {
+                let whole = self.filtered(&EITHER, DRAWING_LEVEL)?;
+                Ok(smaller(self.compress_drawing()?, whole))
             }
-            Effort::Single(Strategy::MinSum, level) => (indexset! { FilterStrategy::MinSum }, level),
-            Effort::Single(Strategy::Bigrams, level) => (indexset! { FilterStrategy::Bigrams }, level),
-        };
-        let filters: IndexSet<FilterStrategy> = filters;
+            Effort::WholeDrawing => self.compress_drawing(),
+            Effort::Preset(preset) => {
+                let compressed = self.optimize(::oxipng::Options::from_preset(preset))?;
+                if !self.is_drawing() {
+                    return Ok(compressed);
+                }
+                Ok(smaller(self.compress(Effort::WholeDrawing)?, compressed))
+            }
+        }
+    }
+
+    fn is_indexed(&self) -> bool {
+        matches!(self.color, Color::Indexed(_))
+    }
+
+    /// Whether the filter of a drawing is chosen by a sample.
+    fn is_sampled(&self) -> bool {
+        !self.is_indexed() && self.data.len() > MAX_SMALL_BYTES
+    }
+
+    fn compress_drawing(&self) -> Result<Vec<u8>, Error> {
+        if !self.is_sampled() {
+            return self.filtered(&EITHER, DRAWING_LEVEL);
+        }
+        let stride = self.data.len() / self.height as usize;
+        let parts = self.data.chunks(stride * SAMPLE_STEP);
+        let parts: Vec<&[u8]> = parts.map(|part| &part[..part.len().min(stride * SAMPLED_ROWS)]).collect();
+        let data = parts.concat();
+        let sample = Raster { height: (data.len() / stride) as u32, data: &data, ..*self };
+        let [unfiltered, bigrams] = EITHER.map(|filter| sample.filtered(&[filter], 5));
+        let filter =
+            if unfiltered?.len() <= bigrams?.len() { FilterStrategy::NONE } else { FilterStrategy::Bigrams };
+        let is_flat = is_drawing(self.data, self.width, stride / self.width as usize);
+        self.filtered(&[filter], if is_flat { LARGE_DRAWING_LEVEL } else { LARGE_ALPHA_LEVEL })
+    }
+
+    /// Compresses with the best of some filters, and with a level of libdeflate from 1 to 12.
+    fn filtered(&self, filters: &[FilterStrategy], level: u8) -> Result<Vec<u8>, Error> {
         self.optimize(::oxipng::Options {
-            filters,
+            filters: filters.iter().cloned().collect(),
             deflater: Deflater::Libdeflater { compression: level },
-            palette_reduction: effort == Effort::Drawing,
+            // Sorts a palette, which takes as long as a filter.
+            palette_reduction: filters.len() > 1,
             ..::oxipng::Options::default()
         })
     }

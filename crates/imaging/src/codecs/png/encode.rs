@@ -36,7 +36,8 @@ fn effort(output: &Output, raster: &Raster<'_>) -> Effort {
         Some(0) => Effort::Fast,
         Some(1) => Effort::Single(Strategy::MinSum, 1),
         Some(2) => Effort::Single(Strategy::MinSum, 5),
-        None | Some(3..=5) if raster.is_drawing() => Effort::Drawing,
+        None | Some(3) if raster.is_drawing() => Effort::Drawing,
+        Some(4..=5) if raster.is_drawing() => Effort::WholeDrawing,
         None | Some(3) => Effort::Single(Strategy::Bigrams, 5),
         Some(4) => Effort::Single(Strategy::Bigrams, 6),
         Some(5) => Effort::Single(Strategy::Bigrams, 8),
@@ -66,20 +67,34 @@ pub(in crate::codecs) fn encode(
     scratch: &mut Scratch,
 ) -> Result<Encoded, Error> {
     let quality = lossy::quality(output);
-    let exact = palette::exact(image, 256, scratch).filter(|indexed| !is_better_as_gray(image, indexed));
-    let indexed = exact.or_else(|| lossy::reduce(image, quality?, scratch));
-    let mut encoded = match indexed {
-        Some(indexed) => encode_indexed(image, indexed, output, scratch)?,
-        None => {
-            let reduced = reduce(image, scratch);
-            let encoded = encode_direct(reduced.as_ref().unwrap_or(image), output)?;
-            if let Some(reduced) = reduced {
-                scratch.give(reduced.into_data());
-            }
-            encoded
-        }
-    };
+    let indexed = indexed(image, quality, scratch);
+    let mut encoded = encode_either(image, indexed, output, scratch)?;
     encoded.info.quality = quality;
+    Ok(encoded)
+}
+
+/// Converts a picture to a palette: without loss if a palette can hold the picture and makes it smaller, else with
+/// the loss that `quality` allows.
+pub(super) fn indexed(image: &Image, quality: Option<u8>, scratch: &mut Scratch) -> Option<Indexed> {
+    let exact = palette::exact(image, 256, scratch).filter(|indexed| !is_better_as_gray(image, indexed));
+    exact.or_else(|| lossy::reduce(image, quality?, scratch))
+}
+
+/// Encodes a picture with its palette, or without a palette if it has none.
+pub(super) fn encode_either(
+    image: &Image,
+    indexed: Option<Indexed>,
+    output: &Output,
+    scratch: &mut Scratch,
+) -> Result<Encoded, Error> {
+    if let Some(indexed) = indexed {
+        return encode_indexed(image, indexed, output, scratch);
+    }
+    let reduced = reduce(image, scratch);
+    let encoded = encode_direct(reduced.as_ref().unwrap_or(image), output)?;
+    if let Some(reduced) = reduced {
+        scratch.give(reduced.into_data());
+    }
     Ok(encoded)
 }
 

@@ -5,14 +5,16 @@ use pixaven_imaging::plan::{
     Color, Crop, CropAt, Gravity, Kernel, Length, Light, Output, Plan, Resize, ResizeMode, TargetFormat,
     Watermark,
 };
-use pixaven_imaging::{Channels, Format, Image, Limits, Scratch};
+use pixaven_imaging::{Channels, Format, Image, Limits, Scratch, encode_animation};
+use pixaven_resample::srgb::{from_linear, to_linear};
 
 use super::helpers::run as apply;
 use super::helpers::{
     LAYOUTS, flat_image, image_from_fn, max_difference, noise_image, pixel_at, smooth_image,
 };
+use crate::animation::decoded_frames;
 use crate::geometry::resize_to;
-use crate::helpers::{decode_png, encoded, lossless_plan, png_of, run};
+use crate::helpers::{decode_png, decoded_pixels, encoded, lossless_plan, plan_for, png_of, run};
 
 /// The value that half the light of white has in sRGB (IEC 61966-2-1).
 const HALF_LIGHT: u8 = 188;
@@ -104,15 +106,68 @@ fn linear_light_gives_the_same_pixels_row_by_row_as_for_the_whole_image() {
 #[test]
 fn every_format_of_input_is_averaged_in_linear_light() {
     let board = image_from_fn(64, 64, Channels::Rgb, |_, y, _| if y % 2 == 0 { 255 } else { 0 });
-    for format in [Format::Png, Format::Tiff, Format::Bmp, Format::Gif, Format::Webp, Format::Jpeg] {
-        let file = match format {
-            Format::Webp => run(&png_of(&board), &lossless_plan(Format::Webp)).bytes,
-            _ => encoded(&board, format),
+    let lossless = [Format::Webp, Format::Jxl, Format::Jp2];
+    let others = [Format::Png, Format::Tiff, Format::Bmp, Format::Gif, Format::Jpeg];
+    for format in lossless.into_iter().chain(others) {
+        let file = if lossless.contains(&format) {
+            run(&png_of(&board), &lossless_plan(format)).bytes
+        } else {
+            encoded(&board, format)
         };
         let plan = plan(ResizeMode::Exact, 16, 16, Kernel::Box, Light::Linear);
         let (_, _, pixels) = decode_png(&run(&file, &plan).bytes);
         let [value, ..] = pixels[5 * 16 + 5];
         assert!(value.abs_diff(HALF_LIGHT) <= 2, "{format:?}: {value}");
+    }
+}
+
+#[test]
+fn lossy_formats_of_input_are_averaged_in_linear_light_of_their_decoded_pixels() {
+    // Stripes of two rows, which are as wide as a pixel of the chroma.
+    let stripes = image_from_fn(96, 64, Channels::Rgb, |x, y, c| match (y / 2 % 2, c) {
+        (0, _) => 230,
+        (_, 0) => 20 + x as u8,
+        _ => 40,
+    });
+    for format in [Format::Avif, Format::Heic, Format::Jxl, Format::Jp2, Format::Webp, Format::Jpeg] {
+        if !Format::written().any(|written| written == format) {
+            continue;
+        }
+        let file = run(&png_of(&stripes), &plan_for(format)).bytes;
+        let decoded = decoded_pixels(&file).2;
+        let plan = plan(ResizeMode::Exact, 24, 16, Kernel::Box, Light::Linear);
+        let (_, _, pixels) = decode_png(&run(&file, &plan).bytes);
+        for (i, pixel) in pixels.iter().enumerate() {
+            let (left, top) = (i % 24 * 4, i / 24 * 4);
+            for c in 0..3 {
+                let of_block = (0..16).map(|k| decoded[(top + k / 4) * 96 + left + k % 4][c]);
+                let light = of_block.map(|value| to_linear(f32::from(value) / 255.0)).sum::<f32>() / 16.0;
+                let ideal = from_linear(light) * 255.0;
+                let error = (f32::from(pixel[c]) - ideal).abs();
+                assert!(error <= 1.0, "{format:?} {i} {c}: {} for {ideal}", pixel[c]);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_frame_of_an_animation_is_averaged_in_linear_light() {
+    let frame = |shift: u32| {
+        image_from_fn(32, 24, Channels::Rgb, move |x, y, _| if (x + y + shift) % 2 == 0 { 255 } else { 0 })
+    };
+    for format in [Format::Gif, Format::Apng, Format::Webp] {
+        let frames = [0, 1, 0].map(|shift| (frame(shift), 100));
+        let output = Output { lossless: true, ..Output::default() };
+        let file = encode_animation(frames.into_iter(), 3, format, &output).unwrap();
+        let plan = plan(ResizeMode::Exact, 16, 12, Kernel::Box, Light::Linear);
+        let as_animation = TargetFormat::Format(Format::Apng);
+        let plan = Plan { output: Output { format: as_animation, ..plan.output }, ..plan };
+        let halved = decoded_frames(&run(&file, &plan).bytes);
+        assert_eq!(halved.len(), 3, "{format:?}");
+        for (pixels, _) in halved {
+            let [r, g, b] = [HALF_LIGHT; 3];
+            assert!(pixels.iter().all(|pixel| *pixel == [r, g, b, 255]), "{format:?}: {:?}", pixels[0]);
+        }
     }
 }
 

@@ -45,13 +45,14 @@ object_schema! {
     /// PNG is lossless.
     ///
     /// `effort` trades processor time for bytes. A lossless file has the same pixels at every effort. PNG uses
-    /// effort 3 by default, and tries several filters from 6 on. WebP uses 5 by default, and from 7 on the
+    /// effort 3 by default, and tries more filters from 6 on. WebP uses 5 by default, and from 7 on the
     /// slowest method of its encoder, which keeps edges between saturated colours sharp. AVIF uses less effort
     /// for larger pictures. An AVIF of quality 80, its default, looks as good as a JPEG of quality 80.
     ///
-    /// `max_bytes` lowers the quality until the file fits. The search begins at `quality`, or at 100 without
-    /// `quality`. If no quality fits, or if the format has no quality, the request fails, and the message
-    /// gives the smallest size that was reached.
+    /// `max_bytes` lowers the quality until the file fits, with at most three encodings. The search begins at
+    /// `quality` or at the default quality. A lossy PNG is tried with palettes of 256, 128, 64, 32 and 16 colours
+    /// instead. If no attempt fits, the smallest file is written with a warning. If the format has no quality, the
+    /// request fails, and the message gives the size of the file.
     ///
     /// `metadata` is written to JPEG, PNG, APNG and WebP. For another format, a warning says that metadata
     /// was left out. `copyright` keeps the artist and the copyright of EXIF, the creators and the rights of
