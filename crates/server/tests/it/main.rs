@@ -19,6 +19,7 @@ mod image_workers;
 mod layers;
 mod names;
 mod network_policy;
+mod nodes;
 mod official_clients;
 mod overload;
 mod process_command;
