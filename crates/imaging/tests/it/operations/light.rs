@@ -153,12 +153,17 @@ fn lossy_formats_of_input_are_averaged_in_linear_light_of_their_decoded_pixels()
 #[test]
 fn every_frame_of_an_animation_is_averaged_in_linear_light() {
     let frame = |shift: u32| {
-        image_from_fn(32, 24, Channels::Rgb, move |x, y, _| if (x + y + shift) % 2 == 0 { 255 } else { 0 })
+        image_from_fn(
+            32,
+            24,
+            Channels::Rgb,
+            move |x, y, _| if (x + y + shift).is_multiple_of(2) { 255 } else { 0 },
+        )
     };
     for format in [Format::Gif, Format::Apng, Format::Webp] {
         let frames = [0, 1, 0].map(|shift| (frame(shift), 100));
         let output = Output { lossless: true, ..Output::default() };
-        let file = encode_animation(frames.into_iter(), 3, format, &output).unwrap();
+        let file = encode_animation(frames, 3, format, &output).unwrap();
         let plan = plan(ResizeMode::Exact, 16, 12, Kernel::Box, Light::Linear);
         let as_animation = TargetFormat::Format(Format::Apng);
         let plan = Plan { output: Output { format: as_animation, ..plan.output }, ..plan };
