@@ -17,8 +17,8 @@ use serde::Deserialize;
 pub use layers::{Layer, variable_name};
 pub use reference::{AcceptedValues, Section, Setting, sections};
 pub use sections::{
-    Buckets, Fetch, Images, Input, Jobs, Limits, Log, LogFormat, LogLevel, Network, Results, Server,
-    Watermarks, Webhooks,
+    Blobs, BlobsUrl, BucketService, Buckets, Fetch, Images, Input, Jobs, Limits, Log, LogFormat, LogLevel,
+    Network, Results, Server, Watermarks, Webhooks,
 };
 
 use layers::Layers;
@@ -36,6 +36,7 @@ pub struct Config {
     pub limits: Limits,
     pub input: Input,
     pub fetch: Fetch,
+    pub blobs: Blobs,
     pub buckets: Buckets,
     pub images: Images,
     pub jobs: Jobs,

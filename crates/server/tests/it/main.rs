@@ -21,6 +21,7 @@ mod names;
 mod network_policy;
 mod official_clients;
 mod overload;
+mod own_bucket;
 mod process_command;
 mod python_client;
 mod sealing;
