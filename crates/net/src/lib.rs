@@ -4,6 +4,8 @@
 //!
 //! * [`Net::send`] sends one request under one deadline and does not follow redirects. The buckets of customers use
 //!   it. [`Net::post`] is the same for POST. Webhooks use it.
+//! * [`Net::open`] sends one request and hands out the body of the response piece by piece. The server's own bucket
+//!   uses it.
 //! * [`Net::fetch`] downloads a whole document with a size limit and follows redirects. Image sources use it.
 //!
 //! Invariants:
@@ -50,6 +52,7 @@ mod ports;
 mod proxy;
 mod request;
 mod resolver;
+mod streamed;
 mod target;
 mod timings;
 mod tls;
@@ -82,6 +85,7 @@ pub use policy::AddressPolicy;
 pub use ports::{InvalidPortRule, PortRule, PortRules};
 pub use proxy::{CredentialsError, InvalidProxyAddress, Proxy, ProxyAddress};
 pub use resolver::ResolverSettings;
+pub use streamed::{StreamedBody, StreamedResponse};
 pub use timings::PhaseTimings;
 pub use tls::TlsSetupError;
 pub use tls_failure::{TlsFailure, TlsReason};

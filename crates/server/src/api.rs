@@ -87,6 +87,8 @@ pub struct ApiSettings {
     pub json_bytes: usize,
     /// The longest time that the server waits for the complete body of a request.
     pub body_timeout: Duration,
+    /// Whether a download of a result in a bucket is a redirect to a signed URL of the bucket.
+    pub presign: bool,
     /// The configured limits, as the JSON that `GET /1.0/account` returns.
     pub limits: serde_json::Value,
     /// The restrictions of image workers that the running kernel lacks.

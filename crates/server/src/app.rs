@@ -2,6 +2,8 @@
 //! the server accepts its first connection.
 
 mod data_directory;
+mod files;
+mod sealing;
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -13,7 +15,7 @@ use anyhow::Context as _;
 use axum::Router;
 use pixaven_ledger::schedule::Schedule;
 use pixaven_ledger::{Clock, Ledger, Store, WatermarkQuota};
-use pixaven_net::{FetchLimits, Net, NetSettings, Proxy, ResolverSettings};
+use pixaven_net::{AddressPolicy, FetchLimits, Net, NetSettings, Proxy, ResolverSettings};
 use serde_json::json;
 
 use crate::api::envelope::EnvelopePayload;
@@ -26,7 +28,7 @@ use crate::node::Node;
 use crate::runtime::blocking::BlockingThreads;
 use crate::runtime::config::{Config, Role};
 use crate::runtime::lifecycle::Tasks;
-use crate::runtime::seal::{SIGNING_SECRET, Seal};
+use crate::runtime::seal::Seal;
 use crate::sweep::Sweep;
 use crate::work::blobs::Blobs;
 use crate::work::customer_bucket::CustomerBuckets;
@@ -38,6 +40,8 @@ use crate::work::sandbox::{QueueLimits, Sandbox, SandboxSettings, jail_probe};
 use crate::work::source::Sources;
 use crate::work::watermarks::Watermarks;
 pub use data_directory::{create as create_data_directory, lock as lock_data_directory};
+pub use files::open_blobs;
+pub use sealing::{open_seal, seal_key_file};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -90,7 +94,7 @@ impl App {
         let ledger = open_ledger(config, dependencies.clock.clone()).await?;
         let ledger = ledger.with_delivery_limits(config.webhooks.delivery_limits());
         let seal = open_seal(config)?;
-        seal_signing_secrets(&ledger, &seal).await?;
+        sealing::seal_signing_secrets(&ledger, &seal).await?;
         let node = Node::enter(config, &ledger).await?;
         // Images, webhooks and the buckets of customers have separate HTTP clients: an image server whose host
         // name cannot be resolved, or which keeps its connections open, must not delay a webhook.
@@ -237,34 +241,13 @@ pub fn ledger_file(config: &Config) -> PathBuf {
     config.server.data_dir.join("pixaven.db")
 }
 
-/// Returns the path of the file with the seal keys.
-pub fn seal_key_file(config: &Config) -> PathBuf {
-    config.server.seal_key_file.clone().unwrap_or_else(|| config.server.data_dir.join("seal.key"))
-}
-
-/// Reads the keys that seal secrets in the ledger. Creates a missing file with a new key.
-pub fn open_seal(config: &Config) -> anyhow::Result<Seal> {
-    create_data_directory(&config.server.data_dir)?;
-    Seal::open(&seal_key_file(config)).context("server.seal_key_file")
-}
-
-/// Seals the signing secrets that an earlier version stored without a seal. Fails if a secret was sealed with a key
-/// that is missing: the file of seal keys is then not the file of this ledger.
-pub async fn seal_signing_secrets(ledger: &Ledger, seal: &Seal) -> anyhow::Result<()> {
-    for mut stored in ledger.stored_secrets().await? {
-        let text = stored.secret.expose();
-        let secret = seal.unseal(SIGNING_SECRET, text).context("server.seal_key_file")?;
-        if secret == text {
-            stored.secret = seal.seal(SIGNING_SECRET, &secret)?.into();
-            ledger.replace_stored_secret(stored).await?;
-        }
-    }
-    Ok(())
-}
-
 fn net(config: &Config, proxy: Option<Proxy>) -> anyhow::Result<Net> {
+    net_with(config, config.network.policy(), proxy)
+}
+
+fn net_with(config: &Config, policy: AddressPolicy, proxy: Option<Proxy>) -> anyhow::Result<Net> {
     Net::new(NetSettings {
-        policy: config.network.policy(),
+        policy,
         extra_ca_file: config.network.extra_ca.clone(),
         proxy,
         resolver: ResolverSettings {
@@ -283,11 +266,6 @@ fn proxy(config: &Config) -> anyhow::Result<Option<Proxy>> {
     let connect_timeout = Duration::from_secs(webhooks.deadline_s) / 2;
     let proxy = Proxy::new(address, webhooks.proxy_credentials.as_deref(), connect_timeout);
     proxy.map(Some).context("webhooks.proxy_credentials")
-}
-
-/// Opens the store of uploads, results and watermarks in the configured data directory.
-pub fn open_blobs(config: &Config) -> anyhow::Result<Blobs> {
-    Blobs::directory(&config.server.data_dir.join("blobs")).context("server.data_dir")
 }
 
 /// Creates the store of the accounts' watermarks.
@@ -399,6 +377,7 @@ fn api_settings(
         missing_walls,
         body_bytes: usize::try_from(limits.body_bytes).unwrap_or(usize::MAX),
         json_bytes: limits.json_bytes,
+        presign: config.results.presign,
         body_timeout: Duration::from_secs(config.server.body_read_timeout_s),
         limits: json!({
             "body_bytes": limits.body_bytes,

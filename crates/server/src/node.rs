@@ -17,6 +17,19 @@ const N_HEARTBEATS: u32 = 5;
 /// of the database, so a wrong clock of a node only makes its log and its `webhook-timestamp` wrong.
 const MAX_CLOCK_DIFFERENCE_MS: u64 = 2_000;
 
+/// Fails if another node works on the ledger. Nodes cannot share the work if their files lie apart.
+async fn ensure_alone(ledger: &Ledger, name: &str) -> anyhow::Result<()> {
+    let now_ms = ledger.clock().now_ms();
+    let nodes = ledger.nodes().await.context("the nodes of the ledger could not be read")?;
+    match nodes.into_iter().find(|other| other.node.name != name && other.lease_until_ms > now_ms) {
+        None => Ok(()),
+        Some(other) => anyhow::bail!(
+            "the node {} works on this ledger: several nodes need `blobs.url`, a place for files that all of them use",
+            other.node.name
+        ),
+    }
+}
+
 /// The membership of this server. Cloning it is cheap.
 #[derive(Clone)]
 pub struct Node {
@@ -40,6 +53,9 @@ impl Node {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 roles: roles.join(","),
             };
+            if config.blobs.url.is_none() {
+                ensure_alone(ledger, &node.name).await?;
+            }
             tracing::info!(name = node.name, roles = node.roles, "joining the nodes of the ledger");
             ledger.join_nodes(node, lease).await.context("the nodes of the ledger could not be joined")?;
         } else {

@@ -1,6 +1,7 @@
-//! A bucket for tests: a small server that speaks S3 or Azure Blob Storage on the loopback interface. It checks
+//! A bucket for tests: a small server that speaks S3, the XML interface of Google or Azure Blob Storage on the loopback interface. It checks
 //! the signature of every request with code of its own, and keeps the objects in memory.
 
+mod answers;
 mod shared_key;
 mod sigv4;
 mod xml;
@@ -13,11 +14,12 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{HeaderMap, HeaderValue};
+use hyper::header::HeaderMap;
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 
 use crate::http_server;
+use answers::{download, error, percent_decode, respond, with_header};
 
 pub use sigv4::S3Keys;
 
@@ -35,6 +37,8 @@ pub struct AzureKeys {
 enum Protocol {
     S3(S3Keys),
     Azure(AzureKeys),
+    /// The XML interface of Google, with this access token.
+    Google(String),
 }
 
 /// An object in a bucket.
@@ -107,6 +111,15 @@ impl FakeBucket {
     /// Fails when no port can be bound.
     pub async fn start_azure(name: &str, keys: AzureKeys) -> io::Result<Self> {
         Self::start(name, format!("/{}/{name}", keys.account), Protocol::Azure(keys)).await
+    }
+
+    /// Starts a bucket called `name` that speaks the XML interface of Google and accepts one access token.
+    ///
+    /// # Errors
+    ///
+    /// Fails when no port can be bound.
+    pub async fn start_google(name: &str, token: &str) -> io::Result<Self> {
+        Self::start(name, format!("/{name}"), Protocol::Google(token.to_owned())).await
     }
 
     async fn start(name: &str, base_path: String, protocol: Protocol) -> io::Result<Self> {
@@ -183,7 +196,7 @@ impl Server {
                 Err(reason) => {
                     refusal = Some(reason);
                     let code = match self.protocol {
-                        Protocol::S3(_) => "SignatureDoesNotMatch",
+                        Protocol::S3(_) | Protocol::Google(_) => "SignatureDoesNotMatch",
                         Protocol::Azure(_) => "AuthenticationFailed",
                     };
                     error(403, code)
@@ -203,12 +216,19 @@ impl Server {
         match &self.protocol {
             Protocol::S3(keys) => sigv4::verify(request, body, keys),
             Protocol::Azure(keys) => shared_key::verify(request, keys),
+            Protocol::Google(token) => {
+                let given = request.headers.get("authorization").and_then(|value| value.to_str().ok());
+                match given == Some(&format!("Bearer {token}")) {
+                    true => Ok(()),
+                    false => Err(format!("the authorization is {given:?}")),
+                }
+            }
         }
     }
 
     fn serve(&self, state: &mut State, request: &Parts, body: &Bytes) -> Response<Full<Bytes>> {
         let no_container = match self.protocol {
-            Protocol::S3(_) => "NoSuchBucket",
+            Protocol::S3(_) | Protocol::Google(_) => "NoSuchBucket",
             Protocol::Azure(_) => "ContainerNotFound",
         };
         let Some(rest) = request.uri.path().strip_prefix(&self.base_path) else {
@@ -230,7 +250,7 @@ impl Server {
                     FakeObject { headers: request.headers.clone(), bytes: body.clone(), modified },
                 );
                 let status = match self.protocol {
-                    Protocol::S3(_) => StatusCode::OK,
+                    Protocol::S3(_) | Protocol::Google(_) => StatusCode::OK,
                     Protocol::Azure(_) => StatusCode::CREATED,
                 };
                 with_header(respond(status, Bytes::new()), "etag", "\"1\"")
@@ -246,73 +266,6 @@ impl Server {
             _ => error(405, "MethodNotAllowed"),
         }
     }
-}
-
-/// Answers a download of an object, or of the range that the request names.
-fn download(object: &FakeObject, request: &Parts) -> Response<Full<Bytes>> {
-    let range = request.headers.get("range").or_else(|| request.headers.get("x-ms-range"));
-    let range = range.and_then(|range| range.to_str().ok()?.strip_prefix("bytes=")?.split_once('-'));
-    let n_bytes = object.bytes.len();
-    let (status, part, content_range) = match range {
-        None => (StatusCode::OK, object.bytes.clone(), None),
-        Some((first, last)) => {
-            let first: usize = first.parse().unwrap_or(0);
-            let end = last.parse::<usize>().map_or(n_bytes, |last| n_bytes.min(last + 1));
-            let content_range = format!("bytes {first}-{}/{n_bytes}", end - 1);
-            (StatusCode::PARTIAL_CONTENT, object.bytes.slice(first..end), Some(content_range))
-        }
-    };
-    let mut response = respond(status, part);
-    response = with_header(response, "etag", "\"1\"");
-    response = with_header(response, "last-modified", &httpdate::fmt_http_date(object.modified));
-    match content_range {
-        Some(content_range) => with_header(response, "content-range", &content_range),
-        None => response,
-    }
-}
-
-fn respond(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
-    *response.status_mut() = status;
-    response
-}
-
-fn with_header(
-    mut response: Response<Full<Bytes>>,
-    name: &'static str,
-    value: &str,
-) -> Response<Full<Bytes>> {
-    let value = HeaderValue::from_str(value).expect("the values of a test server are valid");
-    response.headers_mut().insert(name, value);
-    response
-}
-
-fn error(status: u16, code: &str) -> Response<Full<Bytes>> {
-    let body = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>told by the provider</Message></Error>"
-    );
-    let status = StatusCode::from_u16(status).expect("a test names a valid status");
-    with_header(respond(status, body.into()), "content-type", "application/xml")
-}
-
-/// Decodes the percent-encoded bytes of a path.
-fn percent_decode(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let code = tail.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        match code.filter(|_| first == b'%') {
-            Some(code) => {
-                bytes.push(code);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8(bytes).expect("the keys of tests are UTF-8")
 }
 
 #[expect(clippy::disallowed_methods, reason = "signatures of the client carry the time of this machine")]

@@ -37,7 +37,10 @@ impl Node {
         let proxy = TcpProxy::start((Ipv4Addr::LOCALHOST, database.port()).into());
         let url = format!("ledger.url=postgres://postgres@{}/pixaven", proxy.address);
         let seal = format!("server.seal_key_file={}", data_dir.with_file_name("seal.key").display());
-        let settings: Vec<_> = settings.iter().cloned().chain([url, seal]).collect();
+        // The nodes share a directory for files as they would share a bucket.
+        let files = format!("blobs.url=file://{}", data_dir.with_file_name("files").display());
+        let name = format!("node.name={}", data_dir.file_name().unwrap_or_default().display());
+        let settings: Vec<_> = settings.iter().cloned().chain([url, seal, files, name]).collect();
         let installation = match key {
             Some(key) => Installation::existing(binary, data_dir, &settings, key),
             None => Installation::new(binary, data_dir, &settings).await?,

@@ -11,6 +11,7 @@ mod name_lookup;
 mod own_address;
 mod proxy;
 mod raw_headers;
+mod streamed;
 mod tls;
 mod tls_reasons;
 

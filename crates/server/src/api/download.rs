@@ -2,6 +2,7 @@
 //! that the download needs no API key.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -18,6 +19,9 @@ use super::response::ApiResponse;
 /// The value of the header `Content-Security-Policy`, which prevents a script in an SVG result from running
 /// with the origin of this server.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
+
+/// How long the signed URL of a result in a bucket is valid.
+const SIGNED_URL_VALID: Duration = Duration::from_secs(300);
 
 type Segments = (String, String, String, String, String, String);
 
@@ -40,6 +44,16 @@ async fn respond(api: &ApiState, segments: &Segments, headers: &HeaderMap) -> Re
     if matches_etag(headers, header::IF_NONE_MATCH, &etag) {
         let builder = Response::builder().status(StatusCode::NOT_MODIFIED);
         return with_result_headers(api, &result, &etag, builder, Body::empty());
+    }
+    if api.shared.settings.presign
+        && let Some(url) = api.shared.pipeline.blobs.signed_url(&result.content, SIGNED_URL_VALID).await?
+    {
+        return Response::builder()
+            .status(StatusCode::FOUND)
+            .header(header::LOCATION, url.as_str())
+            .header(header::CACHE_CONTROL, "no-store")
+            .body(Body::empty())
+            .map_err(ApiError::internal);
     }
     // The `Range` header applies only if `If-Range` is absent or contains the entity tag of the file.
     let is_current =

@@ -131,6 +131,7 @@ mod tests {
             body_bytes: 0,
             json_bytes: 0,
             body_timeout: Duration::ZERO,
+            presign: false,
             limits: serde_json::Value::Null,
         })
     }

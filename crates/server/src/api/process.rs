@@ -225,7 +225,7 @@ async fn accept(api: &ApiState, request: ImageRequest) -> Result<ApiResponse, Ap
         Source::Upload { bytes, name, .. } => {
             check_not_empty(&bytes)?;
             let n_bytes = bytes.len() as u64;
-            let content = pipeline.blobs.store(Blobs::input_key(request.id), bytes).await?;
+            let content = pipeline.blobs.store(Blobs::input_key(request.id), bytes, None).await?;
             InputRef::Upload { content, name: name.unwrap_or_default(), bytes: n_bytes }
         }
         Source::Stored { .. } | Source::Url { .. } => InputRef::Url,

@@ -17,8 +17,8 @@ use serde::Deserialize;
 pub use layers::{Layer, variable_name};
 pub use reference::{AcceptedValues, Section, Setting, sections};
 pub use sections::{
-    Buckets, Fetch, Images, Input, Jobs, Ledger, Limits, Log, LogFormat, LogLevel, Network, Node, Results,
-    Role, Server, Watermarks, Webhooks,
+    Blobs, BlobsUrl, BucketService, Buckets, Fetch, Images, Input, Jobs, Ledger, Limits, Log, LogFormat,
+    LogLevel, Network, Node, Results, Role, Server, Watermarks, Webhooks,
 };
 
 use layers::Layers;
@@ -38,6 +38,7 @@ pub struct Config {
     pub limits: Limits,
     pub input: Input,
     pub fetch: Fetch,
+    pub blobs: Blobs,
     pub buckets: Buckets,
     pub images: Images,
     pub jobs: Jobs,

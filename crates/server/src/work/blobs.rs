@@ -1,27 +1,37 @@
 //! The server's own files: uploaded inputs while their job is unfinished, results until they expire, and
 //! watermarks.
 //!
-//! The files are in a directory and are accessed through the trait `ObjectStore`. Support for an
-//! object-storage bucket would therefore need only one more constructor. Every key is unique and its file is
-//! never overwritten. Storing a file returns only after the bytes and the directory entry are on disk.
-//! Contents of at most 16 KiB are stored in a row of the ledger instead of in a file, because a commit of the
-//! ledger costs less than a separate flush of a file.
+//! The files are in a directory or in a bucket, and are accessed through the trait `ObjectStore`. Every key is
+//! unique. Storing a file returns only after the bytes and the directory entry are on disk, or after the bucket
+//! has acknowledged the object. Contents of at most 16 KiB are stored in a row of the ledger instead of in a file,
+//! because a commit of the ledger costs less than a separate flush of a file.
 
+mod bucket;
+mod day_directory;
+mod http;
 mod unfinished;
 
 use std::ops::Range;
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use ::http::Method;
 use bytes::Bytes;
 use futures_util::future::ready;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
+use object_store::{Attribute, GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
 use pixaven_ledger::{StoredContent, create_durable_directory};
+use pixaven_net::Net;
 use tokio::sync::Mutex;
+use url::Url;
 use uuid::Uuid;
+
+pub use bucket::BucketSettings;
+
+use bucket::Bucket;
 
 use super::error::{Cause, WorkError};
 use crate::runtime::telemetry::with_causes;
@@ -40,9 +50,18 @@ const INLINE_MAX_BYTES: usize = 16 << 10;
 #[derive(Clone)]
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
-    root: PathBuf,
-    /// The directory of results that was created last, and whose name is durable.
-    durable_day: Arc<Mutex<PathBuf>>,
+    place: Place,
+}
+
+/// What differs between a directory and a bucket.
+#[derive(Clone)]
+enum Place {
+    Directory {
+        root: PathBuf,
+        /// The directory of results that was created last, and whose name is durable.
+        durable_day: Arc<Mutex<PathBuf>>,
+    },
+    Bucket(Arc<Bucket>),
 }
 
 /// The bytes of a stored upload or result, as a stream of chunks.
@@ -57,7 +76,15 @@ impl Blobs {
                 .map_err(|source| object_store::Error::Generic { store: "blobs", source: source.into() })?;
         }
         let store = LocalFileSystem::new_with_prefix(root)?.with_fsync(true);
-        Ok(Self { store: Arc::new(store), root: root.to_owned(), durable_day: Arc::default() })
+        let place = Place::Directory { root: root.to_owned(), durable_day: Arc::default() };
+        Ok(Self { store: Arc::new(store), place })
+    }
+
+    /// Creates the client of a bucket, which sends its requests through `net`. Opens no connection, so that a
+    /// server also starts while the bucket is away.
+    pub fn bucket(settings: &BucketSettings, net: Net) -> Result<Self, object_store::Error> {
+        let bucket = Bucket::open(settings, net)?;
+        Ok(Self { store: Arc::clone(&bucket.objects), place: Place::Bucket(Arc::new(bucket)) })
     }
 
     /// Returns the key of the file that holds the uploaded input of a request.
@@ -83,12 +110,17 @@ impl Blobs {
 
     /// Stores the bytes of an upload or a result. At most 16 KiB are returned as `StoredContent::Inline`, and
     /// the caller writes them to the ledger. A larger number of bytes is written durably to a file under
-    /// `key`, under which no file may exist yet.
-    pub async fn store(&self, key: String, bytes: Bytes) -> Result<StoredContent, WorkError> {
+    /// `key`, under which no file may exist yet. An object in a bucket gets the given media type.
+    pub async fn store(
+        &self,
+        key: String,
+        bytes: Bytes,
+        media_type: Option<&str>,
+    ) -> Result<StoredContent, WorkError> {
         if bytes.len() <= INLINE_MAX_BYTES {
             return Ok(StoredContent::Inline(bytes));
         }
-        self.put(&key, bytes).await?;
+        self.put_with_type(&key, bytes, media_type).await?;
         Ok(StoredContent::File { key })
     }
 
@@ -129,31 +161,33 @@ impl Blobs {
         }
     }
 
-    /// Writes a file and flushes it to the disk. No file may exist under `key` yet.
+    /// Writes a file durably. No file may exist under `key` yet.
     pub async fn put(&self, key: &str, bytes: Bytes) -> Result<(), WorkError> {
-        self.create_day_directory(key).await?;
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        let put = self.store.put_opts(&Path::from(key), bytes.into(), options).await;
-        put.map(drop).map_err(|error| WorkError::StorageWrite(error.into()))
+        self.put_with_type(key, bytes, None).await
     }
 
-    /// Creates the directory of the day of a result durably. `object_store` creates missing directories, too,
-    /// but another task that writes to the same directory would not wait until the name of the directory is
-    /// durable.
-    async fn create_day_directory(&self, key: &str) -> Result<(), WorkError> {
-        let Some((directory, _)) = key.rsplit_once('/').filter(|(directory, _)| directory.contains('/'))
-        else {
-            return Ok(());
-        };
-        let directory = self.root.join(directory);
-        let mut durable_day = self.durable_day.lock().await;
-        if *durable_day != directory {
-            let created = directory.clone();
-            let creation = tokio::task::spawn_blocking(move || create_durable_directory(&created)).await;
-            creation.map_err(WorkError::internal)?.map_err(|error| WorkError::StorageWrite(error.into()))?;
-            *durable_day = directory;
+    async fn put_with_type(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        media_type: Option<&str>,
+    ) -> Result<(), WorkError> {
+        let mut options = PutOptions::default();
+        match &self.place {
+            Place::Directory { root, durable_day } => {
+                day_directory::create(root, durable_day, key).await?;
+                options.mode = PutMode::Create;
+            }
+            // An object may be replaced, because a request whose answer was lost is repeated. The key is unique,
+            // so that the object can only be the same.
+            Place::Bucket(_) => {
+                if let Some(media_type) = media_type {
+                    options.attributes.insert(Attribute::ContentType, media_type.to_owned().into());
+                }
+            }
         }
-        Ok(())
+        let put = self.store.put_opts(&Path::from(key), bytes.into(), options).await;
+        put.map(drop).map_err(|error| WorkError::StorageWrite(error.into()))
     }
 
     /// Reads a whole file. Returns `None` if the file does not exist.
@@ -188,6 +222,20 @@ impl Blobs {
         }
     }
 
+    /// Returns a URL under which everybody can download an upload or a result for `valid`. Returns `None` if the
+    /// bytes are not in a bucket.
+    pub async fn signed_url(
+        &self,
+        content: &StoredContent,
+        valid: Duration,
+    ) -> Result<Option<Url>, WorkError> {
+        let (Place::Bucket(bucket), StoredContent::File { key }) = (&self.place, content) else {
+            return Ok(None);
+        };
+        let path = bucket.prefix.parts().chain(Path::from(key.as_str()).parts()).collect();
+        bucket.signer.signed_url(Method::GET, &path, valid).await.map(Some).map_err(read_error)
+    }
+
     /// Deletes a file. A missing file is no error.
     pub async fn delete(&self, key: &str) -> Result<(), WorkError> {
         match self.store.delete(&Path::from(key)).await {
@@ -210,7 +258,9 @@ impl Blobs {
     /// Removes files that a crash left incomplete, if they were last written before `before_ms`. Returns the
     /// number of removed files.
     pub async fn remove_unfinished_before(&self, before_ms: i64) -> Result<u64, WorkError> {
-        let root = self.root.clone();
+        // A bucket has an object completely or not at all.
+        let Place::Directory { root, .. } = &self.place else { return Ok(0) };
+        let root = root.clone();
         let removed = tokio::task::spawn_blocking(move || unfinished::remove_before(&root, before_ms)).await;
         removed.map_err(WorkError::internal)?.map_err(read_error)
     }

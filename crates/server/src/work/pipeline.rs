@@ -200,7 +200,8 @@ impl Pipeline {
     ) -> Result<StoredResult, WorkError> {
         let created_ms = self.clock.now_ms();
         let key = Blobs::new_result_key(order.id, &utc_day(created_ms), image.output.format.extension());
-        let content = self.blobs.store(key, image.bytes.clone()).await?;
+        let content =
+            self.blobs.store(key, image.bytes.clone(), Some(image.output.format.media_type())).await?;
         Ok(StoredResult {
             id: order.id,
             account: order.account,

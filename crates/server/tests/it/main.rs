@@ -22,6 +22,7 @@ mod network_policy;
 mod nodes;
 mod official_clients;
 mod overload;
+mod own_bucket;
 mod process_command;
 mod python_client;
 mod sealing;

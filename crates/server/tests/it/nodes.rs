@@ -21,6 +21,7 @@ async fn start_node(directory: &Path, name: &str, url: &str, roles: &str) -> Run
         format!("ledger.url={url}"),
         format!("server.data_dir={name}"),
         format!("server.seal_key_file={}", directory.join("seal.key").display()),
+        format!("blobs.url=file://{}", directory.join("files").display()),
         format!("node.name={name}"),
         format!("node.roles={roles}"),
     ];
@@ -84,4 +85,20 @@ async fn a_server_does_not_start_without_the_database_of_ledger_url_and_hides_it
         !is_success && error.contains("node.roles") && error.contains("unless ledger.url is set"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_node_whose_files_no_other_node_can_read_does_not_start_beside_another_node() {
+    let Some(url) = database().await else { return };
+    let directory = TempDir::new().expect("a temporary directory can be created");
+    let _first = start_node(directory.path(), "first", &url, "api,jobs,dispatch").await;
+    let (url, seal) = (
+        format!("ledger.url={url}"),
+        format!("server.seal_key_file={}", directory.path().join("seal.key").display()),
+    );
+    let arguments =
+        ["serve", "--set", &url, "--set", &seal, "--set", "node.name=second", "--data-dir", "second"];
+    let (is_success, _, error) = run(directory.path(), &arguments, &[]).await;
+    assert!(!is_success);
+    assert!(error.contains("the node first works on this ledger: several nodes need `blobs.url`"), "{error}");
 }

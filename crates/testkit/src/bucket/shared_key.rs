@@ -46,7 +46,7 @@ pub(super) fn verify(request: &Parts, keys: &AzureKeys) -> Result<(), String> {
         .unwrap_or_default()
         .split('&')
         .filter_map(|pair| pair.split_once('='))
-        .map(|(name, value)| format!("{}:{}", name.to_lowercase(), super::percent_decode(value)))
+        .map(|(name, value)| format!("{}:{}", name.to_lowercase(), super::answers::percent_decode(value)))
         .collect();
     query.sort();
     lines.extend(query);

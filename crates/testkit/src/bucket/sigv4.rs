@@ -51,7 +51,9 @@ impl Signed {
         if query.contains("X-Amz-Signature=") {
             let of_query = |name: &str| {
                 let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-                pairs.find(|(known, _)| *known == name).map(|(_, value)| super::percent_decode(value))
+                pairs
+                    .find(|(known, _)| *known == name)
+                    .map(|(_, value)| super::answers::percent_decode(value))
             };
             let part = |name: &str| of_query(name).ok_or_else(|| format!("the query has no {name}"));
             return Ok(Self {

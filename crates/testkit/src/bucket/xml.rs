@@ -7,7 +7,8 @@ use http_body_util::Full;
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
 
-use super::{FakeObject, percent_decode, respond};
+use super::FakeObject;
+use super::answers::{percent_decode, respond};
 
 /// The number of objects in one answer. It is small, so that tests meet more than one page.
 const PAGE: usize = 3;

@@ -173,6 +173,49 @@ pub struct Fetch {
     pub redirects: u32,
 }
 
+/// The settings of the section `[blobs]`.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are the settings; default.toml explains them")]
+pub struct Blobs {
+    /// The place of the files. `None` stands for a directory in the data directory.
+    #[serde(deserialize_with = "blobs_url")]
+    pub url: Option<BlobsUrl>,
+    #[serde(deserialize_with = "base_url")]
+    pub endpoint: Option<String>,
+    pub region: String,
+    #[serde(deserialize_with = "file")]
+    pub credentials: Option<PathBuf>,
+    pub deadline_s: u64,
+}
+
+/// The place of the server's own files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BlobsUrl {
+    /// The files are in this directory.
+    Directory(PathBuf),
+    /// The files are objects in a bucket.
+    Bucket {
+        /// The service of the bucket.
+        service: BucketService,
+        /// The name of the bucket or container.
+        bucket: String,
+        /// The prefix of all keys, without slashes at its ends. It may be empty.
+        prefix: String,
+    },
+}
+
+/// The service of a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BucketService {
+    /// Amazon S3, or a service that speaks its protocol.
+    S3,
+    /// Google Cloud Storage.
+    Google,
+    /// Azure Blob Storage.
+    Azure,
+}
+
 /// The settings of the section `[buckets]`.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -272,6 +315,7 @@ impl Webhooks {
 #[expect(missing_docs, reason = "the fields are the settings; default.toml explains them")]
 pub struct Results {
     pub keep_hours: u32,
+    pub presign: bool,
     pub sweep_interval_s: u64,
 }
 
@@ -400,6 +444,39 @@ fn optional_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<St
 fn proxy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ProxyAddress>, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(D::Error::custom) }
+}
+
+/// Converts the text of a setting to the place of the server's own files. An empty text becomes `None`.
+fn blobs_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BlobsUrl>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let invalid = || {
+        D::Error::custom(
+            "must be s3://bucket/prefix, gs://bucket/prefix, az://container/prefix or file:///directory",
+        )
+    };
+    let url = Url::parse(&text).map_err(|_| invalid())?;
+    let service = match url.scheme() {
+        "s3" => BucketService::S3,
+        "gs" => BucketService::Google,
+        "az" => BucketService::Azure,
+        "file" => return url.to_file_path().map(BlobsUrl::Directory).map(Some).map_err(|()| invalid()),
+        _ => return Err(invalid()),
+    };
+    let has_more = !url.username().is_empty()
+        || url.password().is_some()
+        || url.port().is_some()
+        || url.query().is_some()
+        || url.fragment().is_some();
+    match url.host_str().filter(|bucket| !bucket.is_empty() && !has_more) {
+        Some(bucket) => {
+            let (bucket, prefix) = (bucket.to_owned(), url.path().trim_matches('/').to_owned());
+            Ok(Some(BlobsUrl::Bucket { service, bucket, prefix }))
+        }
+        None => Err(invalid()),
+    }
 }
 
 /// Checks that every text in the list of a setting is a host with an optional port.

@@ -251,3 +251,25 @@ fn the_printed_configuration_shows_the_url_of_the_database_without_its_password(
         assert!(rendered.contains(&format!("url = \"{printed}\" # command line")), "{rendered}");
     }
 }
+
+#[test]
+fn the_place_of_the_files_is_a_directory_or_a_bucket_with_a_prefix() {
+    let bucket = |service, bucket: &str, prefix: &str| {
+        let (bucket, prefix) = (bucket.to_owned(), prefix.to_owned());
+        Some(BlobsUrl::Bucket { service, bucket, prefix })
+    };
+    for (url, expected) in [
+        ("", None),
+        ("s3://files", bucket(BucketService::S3, "files", "")),
+        ("s3://my.files/live/a/", bucket(BucketService::S3, "my.files", "live/a")),
+        ("gs://files/a", bucket(BucketService::Google, "files", "a")),
+        ("az://files/a", bucket(BucketService::Azure, "files", "a")),
+        ("file:///var/lib/files", Some(BlobsUrl::Directory("/var/lib/files".into()))),
+    ] {
+        assert_eq!(Config::with(&[("blobs.url", url)]).unwrap().blobs.url, expected, "{url}");
+    }
+    for url in ["files", "ftp://files", "s3://", "s3://u:p@files", "s3://files?x=1", "s3://files:9000"] {
+        let message = Config::with(&[("blobs.url", url)]).unwrap_err().to_string();
+        assert!(message.starts_with("blobs.url: must be s3://bucket/prefix, gs://"), "{message}");
+    }
+}
