@@ -8,12 +8,15 @@
 //! the next due time.
 
 mod checks;
+mod database;
 mod receiver;
 mod rng;
 mod tally;
 mod users;
 mod world;
 
+use database::Database;
+use pixaven_testkit::postgres::new_database;
 use tally::Tally;
 use world::World;
 
@@ -40,7 +43,7 @@ fn run_worlds(first: u64, step: usize) -> Tally {
     let mut total = Tally::default();
     for seed in (first..N_WEEKS / WEEKS_PER_WORLD).step_by(step) {
         let _report = SeedReport(seed);
-        total += World::run(seed, WEEKS_PER_WORLD);
+        total += World::run(Database::in_memory(), seed, WEEKS_PER_WORLD);
     }
     total
 }
@@ -63,5 +66,19 @@ fn in_a_thousand_simulated_weeks_no_webhook_is_lost_and_no_delivery_limit_is_exc
 
 #[test]
 fn two_simulations_with_the_same_seed_give_the_same_counts_of_events() {
-    assert_eq!(World::run(7, 1), World::run(7, 1));
+    assert_eq!(World::run(Database::in_memory(), 7, 1), World::run(Database::in_memory(), 7, 1));
+}
+
+/// The number of simulated weeks on PostgreSQL, where each operation costs many round trips.
+const N_POSTGRES_WEEKS: u64 = 8;
+
+#[test]
+fn postgresql_gives_the_same_counts_of_events_as_sqlite_in_simulated_weeks() {
+    for seed in 0..N_POSTGRES_WEEKS / WEEKS_PER_WORLD {
+        let Some(url) = new_database() else { return };
+        let _report = SeedReport(seed);
+        let postgres = Database::Postgres(crate::sql::postgres::TestDatabase::new(&url));
+        let expected = World::run(Database::in_memory(), seed, WEEKS_PER_WORLD);
+        assert_eq!(World::run(postgres, seed, WEEKS_PER_WORLD), expected);
+    }
 }

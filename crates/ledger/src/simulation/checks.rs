@@ -9,43 +9,32 @@ use crate::model::webhook::{FailureReason, WebhookStatus};
 use crate::sql;
 
 impl World {
-    fn query_number(&self, sql: &str, now_ms: i64) -> u64 {
-        let n: i64 =
-            self.connection.query_row(sql, [now_ms], |row| row.get(0)).expect("the query yields a number");
-        u64::try_from(n).expect("the number is a count")
-    }
-
     /// Checks that no destination and no IP address exceeds its delivery limit, and that the lease count of
     /// each destination equals the number of its leased webhooks.
     pub(super) fn check_limits(&mut self) {
         let now_ms = self.now_ms();
-        let n_wrong = self.query_number(
-            &format!(
-                "SELECT COUNT(*) FROM destinations d WHERE ?1 AND
-                 (n_leased > {MAX_PER_AUTHORITY}
-                  OR n_leased != (SELECT COUNT(*) FROM webhook_queue q
-                                  WHERE q.destination = d.seq AND q.lease_until_ms IS NOT NULL))"
-            ),
-            now_ms,
-        );
+        let count = |condition: &str| format!("SELECT COUNT(*) FROM destinations d WHERE {condition}");
+        let n_wrong = self.database.number(&count(&format!(
+            "n_leased > {MAX_PER_AUTHORITY}
+             OR n_leased != (SELECT COUNT(*) FROM webhook_queue q
+                             WHERE q.destination = d.seq AND q.lease_until_ms IS NOT NULL)"
+        )));
         assert_eq!(n_wrong, 0, "a destination exceeds its limit, or its count of leases is wrong");
-        let n_at_address = self.query_number(
-            "SELECT COALESCE(MAX(n), 0) FROM (SELECT SUM(n_leased) AS n FROM destinations
-                                              WHERE ?1 AND address IS NOT NULL GROUP BY address)",
-            now_ms,
+        let n_at_address = self.database.number(
+            "SELECT CAST(COALESCE(MAX(n), 0) AS BIGINT)
+             FROM (SELECT SUM(n_leased) AS n FROM destinations
+                   WHERE address IS NOT NULL GROUP BY address) AS sums",
         );
         // The delivery limit per IP address is 5 webhooks. If the concurrency limit of a destination is
         // higher, which can be up to 8, this concurrency limit replaces the 5. Webhooks that were claimed
         // while the address of their destination was still unknown can exceed the delivery limit.
         assert!(n_at_address <= 8 + 8, "{n_at_address} webhooks are being sent to one address");
-        self.tally.n_paused +=
-            self.query_number("SELECT COUNT(*) > 0 FROM destinations WHERE paused_until_ms > ?1", now_ms);
-        self.tally.n_saturated += self.query_number(
-            "SELECT COUNT(*) > 0 FROM destinations WHERE ?1 AND n_leased >= concurrency_limit",
-            now_ms,
-        );
-        self.tally.n_full_addresses +=
-            self.query_number("SELECT COUNT(*) > 0 FROM destinations WHERE ?1 AND address_is_full", now_ms);
+        let paused = self.database.number(&count(&format!("paused_until_ms > {now_ms}")));
+        let saturated = self.database.number(&count("n_leased >= concurrency_limit"));
+        let full = self.database.number(&count("address_is_full = 1"));
+        self.tally.n_paused += u64::from(paused > 0);
+        self.tally.n_saturated += u64::from(saturated > 0);
+        self.tally.n_full_addresses += u64::from(full > 0);
     }
 
     /// Checks that there is a reason for each due webhook that still waits: its destination is paused or has
@@ -58,18 +47,16 @@ impl World {
         // the lane.
         let n_free = (CAPACITY.n_total as usize).saturating_sub(self.under_way.len());
         let n_free_retries = (CAPACITY.n_retries as usize).saturating_sub(n_retries).min(n_free);
-        let n_forgotten = self.query_number(
-            &format!(
-                "SELECT COUNT(*) FROM webhook_queue q JOIN destinations d ON d.seq = q.destination
-                 WHERE q.lease_until_ms IS NULL AND q.due_ms <= ?1 AND q.lane <= {lanes}
-                   AND (d.paused_until_ms <= ?1 OR q.is_last_chance = 1) AND NOT d.address_is_full
-                   AND d.n_leased < CASE WHEN d.n_openings > 0 OR d.measurement IS NOT NULL THEN 1
-                                         ELSE d.concurrency_limit END
-                   AND d.n_leased < MAX({PER_AUTHORITY_START},
-                                        CASE q.lane WHEN 0 THEN {n_free} ELSE {n_free_retries} END)"
-            ),
-            now_ms,
-        );
+        let n_forgotten = self.database.number(&format!(
+            "SELECT COUNT(*) FROM webhook_queue q JOIN destinations d ON d.seq = q.destination
+             WHERE q.lease_until_ms IS NULL AND q.due_ms <= {now_ms} AND q.lane <= {lanes}
+               AND (d.paused_until_ms <= {now_ms} OR q.is_last_chance = 1) AND d.address_is_full = 0
+               AND d.n_leased < CASE WHEN d.n_openings > 0 OR d.measurement IS NOT NULL THEN 1
+                                     ELSE d.concurrency_limit END
+               AND d.n_leased < CASE q.lane WHEN 0 THEN {} ELSE {} END",
+            n_free.max(PER_AUTHORITY_START as usize),
+            n_free_retries.max(PER_AUTHORITY_START as usize),
+        ));
         // If all destinations that the last claim read have a saturated address, other webhooks may wait
         // although they could be sent. In this case, the ledger must report that another claim is due now.
         let next_claim_is_due = self.wake_ms.is_some_and(|wake_ms| wake_ms <= now_ms);
@@ -91,9 +78,8 @@ impl World {
     /// Checks that every webhook has ended, and that the stored history agrees with the values that the
     /// simulation expects.
     pub(super) fn check_all_ended(&mut self) {
-        let now_ms = self.now_ms();
         assert!(self.under_way.is_empty());
-        let n_left = self.query_number("SELECT COUNT(*) FROM webhook_queue WHERE ?1", now_ms);
+        let n_left = self.database.number("SELECT COUNT(*) FROM webhook_queue");
         assert_eq!(n_left, 0, "webhooks are left in the queue");
         let account = self.account;
         for id in self.ids.clone() {

@@ -77,7 +77,8 @@ impl World {
         .expect("the id is new");
         let due_ms = now_ms + delay_ms;
         let ends_ms = due_ms + expires_ms;
-        let expected = Expected { receiver, path, due_ms, ends_ms, n_delivered: 0, is_postponed: false };
+        let expected =
+            Expected { receiver, path, due_ms, ends_ms, expires_ms, n_delivered: 0, is_postponed: false };
         self.expected.insert(id, expected);
         self.ids.push(id);
     }
@@ -113,19 +114,11 @@ impl World {
         let id = self.ids[self.rng.index(self.ids.len())];
         let before = self.status(id);
         self.write(|tx| sql::interventions::resend(tx, account, id)).expect("the webhook has a payload");
-        let expires_ms = self
-            .connection
-            .query_row(
-                "SELECT webhook_expires_ms FROM requests WHERE id = ?1",
-                [id.as_bytes().as_slice()],
-                |row| row.get::<_, i64>(0),
-            )
-            .expect("the request exists");
         let expected = self.expected.get_mut(&id).expect("the webhook was accepted");
         match before {
             WebhookStatus::Dispatched => {}
             WebhookStatus::Scheduled => expected.due_ms = now_ms,
-            _ => (expected.due_ms, expected.ends_ms) = (now_ms, now_ms + expires_ms),
+            _ => (expected.due_ms, expected.ends_ms) = (now_ms, now_ms + expected.expires_ms),
         }
     }
 

@@ -4,9 +4,9 @@
 
 use std::collections::HashMap;
 
-use rusqlite::Connection;
 use uuid::Uuid;
 
+use super::database::Database;
 use super::receiver::Receiver;
 use super::rng::Rng;
 use super::tally::Tally;
@@ -18,7 +18,6 @@ use crate::model::account::NewKey;
 use crate::model::webhook::{Attempt, Disposition, DueWebhook, FailureReason, Outcome};
 use crate::schedule::Schedule;
 use crate::sql::reports::{RecordEffect, Report};
-use crate::sql::sqlite::memory;
 use crate::sql::{self, Tx};
 
 const START_MS: i64 = 1_700_000_000_000;
@@ -38,7 +37,7 @@ pub(super) const GIVE_UP_MS: i64 = 14 * DAY_MS;
 pub(super) const MAX_PER_AUTHORITY: u32 = 8;
 pub(super) const PER_AUTHORITY_START: u32 = 2;
 
-const LIMITS: DeliveryLimits = DeliveryLimits {
+pub(super) const LIMITS: DeliveryLimits = DeliveryLimits {
     capacity: CAPACITY.n_total,
     per_authority: MAX_PER_AUTHORITY,
     per_authority_start: PER_AUTHORITY_START,
@@ -52,7 +51,7 @@ const LIMITS: DeliveryLimits = DeliveryLimits {
 };
 
 pub(super) struct World {
-    pub(super) connection: Connection,
+    pub(super) database: Database,
     pub(super) rng: Rng,
     pub(super) account: i64,
     pub(super) schedule: Schedule,
@@ -87,6 +86,8 @@ pub(super) struct Expected {
     pub(super) path: usize,
     pub(super) due_ms: i64,
     pub(super) ends_ms: i64,
+    /// The time from the first due time to the expiry.
+    pub(super) expires_ms: i64,
     pub(super) n_delivered: u32,
     /// Whether the driver has returned the webhook to the queue unsent.
     pub(super) is_postponed: bool,
@@ -95,8 +96,8 @@ pub(super) struct Expected {
 impl World {
     /// Runs a simulation with random events for `n_weeks`, and then without events until every webhook must
     /// have ended.
-    pub(super) fn run(seed: u64, n_weeks: u64) -> Tally {
-        let mut world = Self::new(seed);
+    pub(super) fn run(database: Database, seed: u64, n_weeks: u64) -> Tally {
+        let mut world = Self::new(database, seed);
         let end_ms = i64::try_from(n_weeks).expect("the number of weeks is small") * WEEK_MS;
         while world.time_ms < end_ms {
             let event_ms = world.time_ms + world.rng.log_range(1_000, 2 * DAY_MS);
@@ -109,11 +110,11 @@ impl World {
         world.tally
     }
 
-    fn new(seed: u64) -> Self {
+    fn new(database: Database, seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let n_receivers = 2 + rng.index(6);
         let mut world = Self {
-            connection: memory(),
+            database,
             account: 0,
             schedule: Schedule::default(),
             receivers: (0..n_receivers).map(Receiver::new).collect(),
@@ -146,7 +147,7 @@ impl World {
     /// Runs one ledger operation in its own transaction.
     pub(super) fn write<T>(&mut self, run: impl FnOnce(&mut Tx<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let now_ms = self.now_ms();
-        let (result, due_updates) = sql::sqlite::transact(&self.connection, now_ms, LIMITS, run);
+        let (result, due_updates) = self.database.transact(now_ms, run);
         for (_, update) in due_updates.into_iter().filter(|(queue, _)| *queue == Queue::Webhooks) {
             self.wake_ms = match (update, self.wake_ms) {
                 (DueUpdate::WorkDueAt(due_ms), Some(wake_ms)) => Some(wake_ms.min(due_ms)),

@@ -14,6 +14,8 @@ mod failure;
 mod link;
 mod migrate;
 mod readers;
+#[cfg(test)]
+mod test_database;
 mod url;
 mod values;
 mod writer;
@@ -27,6 +29,8 @@ use crate::clock::Clock;
 use crate::due_signal::DueTimes;
 use crate::error::Error;
 use link::Link;
+#[cfg(test)]
+pub(crate) use test_database::TestDatabase;
 use url::Server;
 use writer::Writer;
 
