@@ -17,8 +17,8 @@ use serde::Deserialize;
 pub use layers::{Layer, variable_name};
 pub use reference::{AcceptedValues, Section, Setting, sections};
 pub use sections::{
-    Blobs, BlobsUrl, BucketService, Buckets, Fetch, Images, Input, Jobs, Limits, Log, LogFormat, LogLevel,
-    Network, Results, Server, Watermarks, Webhooks,
+    Blobs, BlobsUrl, BucketService, Buckets, Cdn, Fetch, Images, Input, Jobs, Limits, Log, LogFormat,
+    LogLevel, Network, Results, Server, Watermarks, Webhooks,
 };
 
 use layers::Layers;
@@ -42,6 +42,7 @@ pub struct Config {
     pub jobs: Jobs,
     pub webhooks: Webhooks,
     pub results: Results,
+    pub cdn: Cdn,
     pub watermarks: Watermarks,
     pub network: Network,
     pub log: Log,
