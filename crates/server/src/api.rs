@@ -133,6 +133,7 @@ impl ApiState {
             .route("/1.0/secrets/rotate", only(post(secrets::rotate)))
             .route("/1.0/watermarks", only(get(watermarks::list).post(watermarks::add)))
             .route("/1.0/watermarks/{id}", only(get(watermarks::show).delete(watermarks::remove)))
+            .route("/cdn/{id}/{name}", only(get(download::send_to_cdn)))
             .route("/dl/{a}/{b}/{c}/{d}/{rest}/{name}", only(get(download::send)))
             .route("/healthz", only(get(health::alive)))
             .route("/readyz", only(get(health::ready)))

@@ -341,6 +341,7 @@ fn pipeline(
         // Long computations use at most half of the processors. The other half is left for the threads that
         // serve connections.
         threads: BlockingThreads::new(n_cores() / 2),
+        cdn_base_url: config.cdn.base_url.clone(),
         keep_results_ms: i64::from(config.results.keep_hours) * HOUR_MS,
         clock: ledger.clock().clone(),
     })

@@ -307,7 +307,8 @@ impl Jobs {
         let ticket = self.pipeline.sandbox.admit(Caller::Job, None)?;
         let order = Order { id: job.id, account: job.account, spec: &spec, ticket: &ticket };
         let (image, place) = self.pipeline.produce(&order, source, delay_ms).await?;
-        let payload = self.payloads.success(job.id, &image, &place.url(&base_url, job.id));
+        let url = self.pipeline.url_of(&place, &spec, &base_url, job.id);
+        let payload = self.payloads.success(job.id, &image, &url);
         Ok(JobEnd::Succeeded { payload, usage: image.usage(), place })
     }
 }

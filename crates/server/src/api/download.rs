@@ -33,19 +33,44 @@ pub(super) async fn send(
     let Ok(Path(segments)) = segments else {
         return ApiResponse::from(ApiError::not_found()).into_response();
     };
-    respond(&api, &segments, &headers).await.unwrap_or_else(|error| ApiResponse::from(error).into_response())
+    let (a, b, c, d, rest, name) = segments;
+    let may_redirect = api.shared.settings.presign;
+    respond(&api, &format!("{a}{b}{c}{d}-{rest}"), &name, &headers, may_redirect)
+        .await
+        .unwrap_or_else(|error| ApiResponse::from(error).into_response())
 }
 
-async fn respond(api: &ApiState, segments: &Segments, headers: &HeaderMap) -> Result<Response, ApiError> {
-    let (a, b, c, d, rest, name) = segments;
-    let id = Uuid::try_parse(&format!("{a}{b}{c}{d}-{rest}")).map_err(|_| ApiError::not_found())?;
+/// `GET /cdn/{id}/{name}`: the same download for the CDN. The answer is never a redirect, because the CDN shall keep
+/// the file.
+pub(super) async fn send_to_cdn(
+    State(api): State<ApiState>,
+    segments: Result<Path<(String, String)>, PathRejection>,
+    headers: HeaderMap,
+) -> Response {
+    let answer = match segments {
+        Ok(Path((id, name))) if api.shared.pipeline.cdn_base_url.is_some() => {
+            respond(&api, &id, &name, &headers, false).await
+        }
+        _ => Err(ApiError::not_found()),
+    };
+    answer.unwrap_or_else(|error| ApiResponse::from(error).into_response())
+}
+
+async fn respond(
+    api: &ApiState,
+    id: &str,
+    name: &str,
+    headers: &HeaderMap,
+    may_redirect: bool,
+) -> Result<Response, ApiError> {
+    let id = Uuid::try_parse(id).map_err(|_| ApiError::not_found())?;
     let result = api.shared.ledger.result(id, name).await?.ok_or_else(ApiError::not_found)?;
     let etag = format!("\"{}\"", result.sha1);
     if matches_etag(headers, header::IF_NONE_MATCH, &etag) {
         let builder = Response::builder().status(StatusCode::NOT_MODIFIED);
         return with_result_headers(api, &result, &etag, builder, Body::empty());
     }
-    if api.shared.settings.presign
+    if may_redirect
         && let Some(url) = api.shared.pipeline.blobs.signed_url(&result.content, SIGNED_URL_VALID).await?
     {
         return Response::builder()

@@ -200,7 +200,7 @@ async fn process_now(api: &ApiState, request: ImageRequest) -> Result<ApiRespons
     let (image, place) = pipeline.produce(&order, source, 0).await?;
     let record = api.shared.ledger.record_result(account, image.usage(), place.stored().cloned());
     pipeline.commit(&place, record).await?;
-    let url = place.url(&base_url, id);
+    let url = pipeline.url_of(&place, &spec, &base_url, id);
     let envelope = envelope::success(id, &image, &url);
     Ok(match spec.response {
         ResponseMode::Json => ApiResponse::envelope(envelope),

@@ -17,7 +17,7 @@ use serde::Deserialize;
 pub use layers::{Layer, variable_name};
 pub use reference::{AcceptedValues, Section, Setting, sections};
 pub use sections::{
-    Blobs, BlobsUrl, BucketService, Buckets, Fetch, Images, Input, Jobs, Ledger, Limits, Log, LogFormat,
+    Blobs, BlobsUrl, BucketService, Buckets, Cdn, Fetch, Images, Input, Jobs, Ledger, Limits, Log, LogFormat,
     LogLevel, Network, Node, Results, Role, Server, Watermarks, Webhooks,
 };
 
@@ -44,6 +44,7 @@ pub struct Config {
     pub jobs: Jobs,
     pub webhooks: Webhooks,
     pub results: Results,
+    pub cdn: Cdn,
     pub watermarks: Watermarks,
     pub network: Network,
     pub log: Log,

@@ -15,7 +15,7 @@ use super::blobs::Blobs;
 use super::customer_bucket::{CustomerBuckets, NewObject};
 use super::error::WorkError;
 use super::request::Spec;
-use super::result_names::{output_name, result_url, utc_day};
+use super::result_names::{cdn_url, output_name, result_url, utc_day};
 use super::sandbox::{Sandbox, Ticket, WorkerInput};
 use super::source::{Source, Sources};
 use super::watermarks::Watermarks;
@@ -39,6 +39,8 @@ pub struct Pipeline {
     pub seal: Seal,
     /// Runs computations that take long, such as parsing a large request.
     pub threads: BlockingThreads,
+    /// The base URL of results on the CDN, without a slash at its end. `None` if the server has no CDN.
+    pub cdn_base_url: Option<String>,
     /// The time for which a result is kept, in milliseconds.
     pub keep_results_ms: i64,
     /// The clock that gives the current time.
@@ -103,15 +105,6 @@ impl ResultPlace {
             Self::CustomerBucket { .. } => None,
         }
     }
-
-    /// Returns the URL of the result of the request `id`. The URL of a result on this server begins with
-    /// `base_url`.
-    pub fn url(&self, base_url: &str, id: Uuid) -> String {
-        match self {
-            Self::Server(result) => result_url(base_url, id, &result.name),
-            Self::CustomerBucket { url } => url.clone(),
-        }
-    }
 }
 
 impl Pipeline {
@@ -139,6 +132,16 @@ impl Pipeline {
             }
         };
         Ok((image, place))
+    }
+
+    /// Returns the URL of the result of the request `id`: on the CDN, if the server has one and the request does not
+    /// forbid it, or below `base_url`, or in the bucket of the customer.
+    pub fn url_of(&self, place: &ResultPlace, spec: &Spec, base_url: &str, id: Uuid) -> String {
+        match (place, &self.cdn_base_url) {
+            (ResultPlace::CustomerBucket { url }, _) => url.clone(),
+            (ResultPlace::Server(result), Some(cdn)) if spec.cdn_push => cdn_url(cdn, id, &result.name),
+            (ResultPlace::Server(result), _) => result_url(base_url, id, &result.name),
+        }
     }
 
     /// Runs `write`, which writes the row of a stored result to the ledger. If the ledger certainly did not

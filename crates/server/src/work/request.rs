@@ -59,6 +59,8 @@ pub struct Spec {
     pub webhook: Option<WebhookSpec>,
     /// The bucket of the customer in which the result is stored. `None` if this server keeps the result.
     pub store: Option<StoreSpec>,
+    /// Whether the URL of the result points to the CDN, if the server has one.
+    pub cdn_push: bool,
     /// Warnings for the client about parts of the request that were ignored.
     pub warnings: Vec<String>,
 }
@@ -145,6 +147,7 @@ pub fn parse(body: &[u8], kind: RequestKind, binary_header: bool) -> Result<Spec
         response: if is_binary { ResponseMode::Binary } else { ResponseMode::Json },
         webhook,
         store,
+        cdn_push: request.cdn.as_ref().and_then(|cdn| cdn.push).unwrap_or(true),
         warnings: warnings.into_list(),
     })
 }
@@ -173,7 +176,17 @@ pub fn is_binary_requested_by_header(headers: &HeaderMap) -> bool {
 
 impl fmt::Debug for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { source_url, source_headers, plan, watermark, response, webhook, store, warnings } = self;
+        let Self {
+            source_url,
+            source_headers,
+            plan,
+            watermark,
+            response,
+            webhook,
+            store,
+            cdn_push,
+            warnings,
+        } = self;
         f.debug_struct("Spec")
             .field("source_url", &source_url.as_ref().map(redact::without_secrets))
             .field("source_headers", &header_names(source_headers))
@@ -182,6 +195,7 @@ impl fmt::Debug for Spec {
             .field("response", response)
             .field("webhook", webhook)
             .field("store", store)
+            .field("cdn_push", cdn_push)
             .field("warnings", warnings)
             .finish()
     }

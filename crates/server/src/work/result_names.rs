@@ -35,6 +35,12 @@ pub fn result_url(base_url: &str, id: Uuid, name: &str) -> String {
     format!("{}/dl/{pairs}/{}/{name}", base_url.trim_end_matches('/'), &id[9..])
 }
 
+/// Returns the URL of a result on a CDN: `BASE/ID/NAME`. `BASE` is `base_url`, and `NAME` is the percent-encoded
+/// file name.
+pub fn cdn_url(base_url: &str, id: Uuid, name: &str) -> String {
+    format!("{base_url}/{id}/{}", utf8_percent_encode(name, ESCAPED_IN_SEGMENT))
+}
+
 /// Returns the output's file name: the input's file name with the extension of the output format. If the
 /// format does not change, an extension in the input's name is kept as it is.
 pub(crate) fn output_name(input_name: &str, input: Format, output: Format) -> String {

@@ -64,3 +64,48 @@ fn files_below(directory: &Path) -> Vec<PathBuf> {
     let paths = entries.map(|entry| entry.expect("the directory entry is readable").path());
     paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }
+
+#[tokio::test]
+async fn with_a_cdn_links_to_results_begin_with_its_base_url_unless_the_request_forbids_it() {
+    let app = TestApp::start_with(&[("cdn.base_url", "https://cdn.example.com/images/")]).await;
+    let image = test_image(200, 150, Format::Png);
+    let request = json!({ "output": { "format": "bmp" } });
+    let answer = app.upload("caf\u{e9} 1.png", &image, &request).await.json();
+    let (id, url) = (answer["id"].as_str().expect("an id"), answer["output"]["url"].as_str().expect("a URL"));
+    assert_eq!(url, format!("https://cdn.example.com/images/{id}/caf%C3%A9%201.bmp"));
+    let path = format!("/cdn/{id}/caf%C3%A9%201.bmp");
+    let whole = send(app.address, "GET", &path, &[], b"").await;
+    assert_eq!((whole.status, json!(whole.body.len())), (200, answer["output"]["bytes"].clone()));
+    assert_eq!(whole.header("Cache-Control"), Some("public, max-age=86400, immutable"));
+    let etag = whole.header("Etag").expect("an entity tag").to_owned();
+    assert_eq!(send(app.address, "GET", &path, &[("If-None-Match", &etag)], b"").await.status, 304);
+    let part = send(app.address, "GET", &path, &[("Range", "bytes=10-19")], b"").await;
+    assert_eq!((part.status, part.body.as_slice()), (206, &whole.body[10..20]));
+    for path in [format!("/cdn/{id}/other.bmp"), "/cdn/x/a.bmp".to_owned()] {
+        assert_eq!(send(app.address, "GET", &path, &[], b"").await.status, 404);
+    }
+
+    let receiver =
+        pixaven_testkit::receiver::ScriptedReceiver::start(vec![pixaven_testkit::script::respond_status(
+            204,
+        )]);
+    let webhook = json!({ "webhook": { "url": receiver.url("/").as_str() } });
+    assert_eq!(app.upload("a.png", &image, &webhook).await.status, 202);
+    assert_eq!(app.jobs.step().await.expect("the ledger responds"), 1);
+    assert_eq!(app.dispatcher.step().await.expect("the ledger responds"), 1);
+    let payload: serde_json::Value =
+        serde_json::from_slice(&receiver.requests()[0].body).expect("the payload is JSON");
+    let url = payload["output"]["url"].as_str().expect("a URL");
+    assert!(url.starts_with("https://cdn.example.com/images/") && url.ends_with("/a.png"), "{url}");
+
+    let own = app.upload("a.png", &image, &json!({ "cdn": { "push": false } })).await.json();
+    let url = own["output"]["url"].as_str().expect("a URL");
+    assert!(url.contains("/dl/"), "{url}");
+    assert_eq!(app.download(url).await.status, 200);
+
+    let without = TestApp::start().await;
+    let answer = without.upload("a.png", &image, &json!({ "cdn": { "push": true } })).await.json();
+    assert!(answer["output"]["url"].as_str().is_some_and(|url| url.contains("/dl/")), "{answer}");
+    let path = format!("/cdn/{}/a.png", answer["id"].as_str().expect("an id"));
+    assert_eq!(send(without.address, "GET", &path, &[], b"").await.status, 404);
+}

@@ -216,6 +216,15 @@ pub enum BucketService {
     Azure,
 }
 
+/// The settings of the section `[cdn]`.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cdn {
+    /// The base URL of results on the CDN, without a slash at its end.
+    #[serde(deserialize_with = "base_url")]
+    pub base_url: Option<String>,
+}
+
 /// The settings of the section `[buckets]`.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]

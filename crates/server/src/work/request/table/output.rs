@@ -101,8 +101,9 @@ object_schema! {
 }
 
 object_schema! {
-    /// Delivers the result through a CDN. Without a configured CDN, this object has no effect.
+    /// Delivers the result through a CDN. Without a configured CDN, and together with `store`, this object has no
+    /// effect.
     Cdn {
-        push: bool = Boolean, "false", "whether the URL of the result points to the CDN";
+        push: bool = Boolean, "true", "whether the URL of the result points to the CDN";
     }
 }

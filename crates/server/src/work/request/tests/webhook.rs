@@ -57,9 +57,11 @@ fn a_request_for_both_a_binary_response_and_a_webhook_is_refused() {
 }
 
 #[test]
-fn the_attribute_named_cdn_in_a_request_has_no_effect() {
-    for push in [true, false] {
-        assert_eq!(spec(&json!({"cdn": {"push": push}})), spec(&json!({})));
+fn a_result_is_delivered_by_the_cdn_unless_the_request_forbids_it() {
+    for (request, expected) in
+        [(json!({}), true), (json!({"cdn": {"push": true}}), true), (json!({"cdn": {"push": false}}), false)]
+    {
+        assert_eq!(spec(&request).cdn_push, expected, "{request}");
     }
 }
 
