@@ -47,6 +47,7 @@ impl Ledger {
         let (started, node_lease) = (Instant::now(), self.node_lease(lease));
         let new = node.clone();
         let seq = self.write(move |tx| sql::nodes::join(tx, &new, node_lease)).await?;
+        self.database.set_has_peers(true);
         *self.membership.lock() = Some(Joined { seq, node, lease, until: started + lease, n_steady: 0 });
         Ok(())
     }
@@ -64,6 +65,7 @@ impl Ledger {
         if let Some(joined) = &mut *self.membership.lock() {
             match &renewed {
                 Ok((seq, heartbeat)) => {
+                    self.database.set_has_peers(heartbeat.n_nodes > 1);
                     (joined.seq, joined.until) = (*seq, started + lease);
                     joined.n_steady = if heartbeat.was_late { 0 } else { n_steady.saturating_add(1) };
                 }

@@ -36,6 +36,8 @@ pub struct Heartbeat {
     pub has_rejoined: bool,
     /// Whether the lease of the node had ended before this heartbeat.
     pub was_late: bool,
+    /// The number of nodes, this one included.
+    pub n_nodes: usize,
     /// The nodes that were found dead, and whose leases this heartbeat has ended.
     pub dead: Vec<NodeInfo>,
     /// The number of jobs and webhooks of the dead nodes that are due again.

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::Tx;
 use super::operation::{CallGroup, Operation, call, operation};
@@ -51,6 +51,10 @@ pub(super) struct Shared {
     pub(super) n_operations: AtomicU64,
     pub(super) n_commits: AtomicU64,
     n_refused: AtomicU64,
+    /// PostgreSQL only: whether other nodes work on the ledger, which must hear of due work.
+    pub(super) has_peers: AtomicBool,
+    /// Whether the database was closed.
+    pub(super) is_closed: watch::Sender<bool>,
     pub(super) wal_pages: AtomicU64,
     /// SQLite only: this lock is held during a checkpoint, because SQLite allows one checkpoint at a time and
     /// rejects a second checkpoint.
@@ -146,6 +150,7 @@ impl Database {
 
     /// Ends the threads after they have run the waiting operations. The writing thread ends last.
     pub(crate) async fn close(&self) {
+        self.shared.is_closed.send_replace(true);
         for (queue, n_threads) in [(&self.reads, self.n_readers), (&self.writes, 1)] {
             let stops: Vec<_> = (0..n_threads).map(|_| stop(queue.clone())).collect();
             for stopped in stops {
@@ -158,6 +163,11 @@ impl Database {
 
     pub(crate) fn is_poisoned(&self) -> bool {
         self.shared.is_poisoned()
+    }
+
+    /// Says whether other nodes work on the ledger.
+    pub(crate) fn set_has_peers(&self, has_peers: bool) {
+        self.shared.has_peers.store(has_peers, Ordering::Relaxed);
     }
 
     /// Counts a write that was refused because its lease was lost.

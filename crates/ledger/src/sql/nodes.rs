@@ -50,22 +50,23 @@ pub(crate) fn heartbeat(
     may_judge: bool,
 ) -> Result<(i64, Heartbeat), Error> {
     let now_ms = tx.now_ms();
-    let Some(own) = tx.query_optional::<NodeInfo>(&FIND, params![seq])? else {
-        return Ok((
-            join(tx, node, lease)?,
-            Heartbeat { has_rejoined: true, was_late: true, ..Heartbeat::default() },
-        ));
+    let (seq, mut heartbeat) = match tx.query_optional::<NodeInfo>(&FIND, params![seq])? {
+        None => {
+            let rejoined = Heartbeat { has_rejoined: true, was_late: true, ..Heartbeat::default() };
+            (join(tx, node, lease)?, rejoined)
+        }
+        Some(own) => {
+            let until_ms = now_ms.saturating_add(lease.lease_ms);
+            tx.execute(&RENEW, params![seq, now_ms, until_ms, lease.clock_ahead_ms])?;
+            (seq, Heartbeat { was_late: own.lease_until_ms <= now_ms, ..Heartbeat::default() })
+        }
     };
-    let until_ms = now_ms.saturating_add(lease.lease_ms);
-    tx.execute(&RENEW, params![seq, now_ms, until_ms, lease.clock_ahead_ms])?;
-    let mut heartbeat = Heartbeat { was_late: own.lease_until_ms <= now_ms, ..Heartbeat::default() };
-    if heartbeat.was_late || !may_judge {
-        return Ok((seq, heartbeat));
-    }
-    for other in tx.query::<NodeInfo>(&LIST, params![])? {
-        if other.lease_until_ms <= now_ms {
-            heartbeat.n_returned += remove(tx, other.seq)?;
-            heartbeat.dead.push(other);
+    let nodes = list(tx)?;
+    heartbeat.n_nodes = nodes.len();
+    if may_judge && !heartbeat.was_late {
+        for dead in nodes.into_iter().filter(|other| other.lease_until_ms <= now_ms) {
+            heartbeat.n_returned += remove(tx, dead.seq)?;
+            heartbeat.dead.push(dead);
         }
     }
     Ok((seq, heartbeat))

@@ -12,6 +12,7 @@
 mod connection;
 mod failure;
 mod link;
+mod listener;
 mod migrate;
 mod readers;
 #[cfg(test)]
@@ -50,6 +51,7 @@ fn open_blocking(url: &str, clock: &Clock, due_times: Arc<DueTimes>) -> Result<D
     migrate::migrate(&mut link)?;
     let shared = Arc::new(Shared::default());
     let reads = readers::start(&server, N_READERS, clock)?;
+    listener::start(server, clock.clone(), Arc::clone(&due_times), &shared)?;
     let writer = Writer::new(link, clock.clone(), due_times, Arc::clone(&shared));
     Ok(Database { writes: writer.start()?, reads, n_readers: N_READERS, shared })
 }

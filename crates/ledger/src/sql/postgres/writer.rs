@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::connection::Transaction;
 use super::failure::Failure;
 use super::link::Link;
+use super::listener::notify;
 use crate::clock::Clock;
 use crate::due_signal::{DueTimes, DueUpdate, Queue};
 use crate::error::Error;
@@ -139,6 +140,7 @@ impl Writer {
 
     fn run_batch(&mut self, batch: &mut Batch) -> Result<Progress, Failure> {
         let (clock, id, n_batches) = (&self.clock, self.id, self.n_batches);
+        let has_peers = self.shared.has_peers.load(Ordering::Relaxed);
         batch.due_updates.clear();
         let mut commit_failure = None;
         let done = self.link.transact(BEGIN, |transaction, server_ms| {
@@ -147,8 +149,9 @@ impl Writer {
             if transaction.n_changes == 0 {
                 return transaction.run("ROLLBACK").map(|()| false);
             }
+            let hints = if has_peers { hints(&batch.due_updates, now_ms) } else { String::new() };
             let commit = format!(
-                "INSERT INTO writers (id, batch, at_ms) VALUES ('{id}', {n_batches}, {server_ms})
+                "{hints}INSERT INTO writers (id, batch, at_ms) VALUES ('{id}', {n_batches}, {server_ms})
                  ON CONFLICT (id) DO UPDATE SET batch = excluded.batch, at_ms = excluded.at_ms; COMMIT"
             );
             transaction.run(&commit).inspect_err(|failure| commit_failure = Some(failure.clone()))?;
@@ -195,6 +198,16 @@ impl Writer {
             }
         }
     }
+}
+
+/// Returns the SQL text that tells other nodes about work that is due at once.
+fn hints(due_updates: &[(Queue, DueUpdate)], now_ms: i64) -> String {
+    let is_due = |queue| {
+        due_updates.iter().any(|update| {
+            matches!(update, (of, DueUpdate::WorkDueAt(due_ms)) if *of == queue && *due_ms <= now_ms)
+        })
+    };
+    [Queue::Jobs, Queue::Webhooks].into_iter().filter(|queue| is_due(*queue)).map(notify).collect()
 }
 
 /// Runs the operations of a batch. An operation that fails undoes only its own writes.
