@@ -9,6 +9,7 @@
 //! The time of an operation is the time of the database server, so that the clocks of the machines need not
 //! agree.
 
+mod bulk;
 mod connection;
 mod failure;
 mod link;
@@ -26,6 +27,7 @@ use super::database::{Database, Shared, spawn};
 use crate::clock::Clock;
 use crate::due_signal::DueTimes;
 use crate::error::Error;
+pub(crate) use bulk::{BulkConnection, RowWriter};
 use link::Link;
 use url::Server;
 use writer::Writer;
@@ -44,6 +46,7 @@ fn open_blocking(url: &str, clock: &Clock, due_times: Arc<DueTimes>) -> Result<D
     let server = Arc::new(Server::parse(url)?);
     let mut link = Link::new(Arc::clone(&server))?;
     migrate::migrate(&mut link)?;
+    bulk::refuse_unfinished_copy(&mut link)?;
     let shared = Arc::new(Shared::default());
     let reads = readers::start(&server, N_READERS, clock)?;
     let writer = Writer::new(link, clock.clone(), due_times, Arc::clone(&shared));

@@ -14,6 +14,7 @@ mod migrate;
 #[cfg(test)]
 mod plans;
 mod readers;
+mod snapshot;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ use checkpoint::Checkpointer;
 use connection::Role;
 #[cfg(test)]
 pub(crate) use in_memory::{memory, transact};
+pub(crate) use snapshot::SqliteSnapshot;
 use writer::Writer;
 
 /// The number of reading threads. On a machine with few cores, more threads would not be faster, because most

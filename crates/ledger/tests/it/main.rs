@@ -3,7 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
+mod check;
 mod conformance;
+mod copy;
 mod due_signal;
 mod durability;
 mod faults;
@@ -17,3 +19,4 @@ mod postgres_nodes;
 mod power_cut;
 mod schedule;
 mod sqlite;
+mod worked;
