@@ -10,6 +10,7 @@
 //! The ledger contains no code for HTTP, JSON or images, and stores no large files. It stores requests,
 //! payloads and URLs as opaque strings.
 
+mod backup;
 mod check;
 mod clock;
 mod completion;
@@ -28,6 +29,7 @@ mod simulation;
 mod sql;
 mod state;
 
+pub use backup::{BackupError, FileContent, NamedFile, back_up_ledger};
 pub use check::{Violation, check_ledger};
 pub use clock::{Clock, ManualClock};
 pub use completion::CompletionWaiter;

@@ -34,7 +34,13 @@ use crate::work::sandbox::jail::MissingWall;
 use crate::work::sandbox::{QueueLimits, Sandbox, SandboxSettings, jail_probe};
 use crate::work::source::Sources;
 use crate::work::watermarks::Watermarks;
-pub use data_directory::create as create_data_directory;
+pub use data_directory::{create as create_data_directory, lock_existing as lock_data_directory};
+
+/// The name of the SQLite file in a data directory.
+pub const LEDGER_FILE: &str = "pixaven.db";
+
+/// The name of the directory of files in a data directory.
+pub const BLOBS: &str = "blobs";
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -204,7 +210,12 @@ pub async fn open_ledger(config: &Config, clock: Clock) -> anyhow::Result<Ledger
 
 /// Returns the path of the SQLite file that holds the ledger, unless `ledger.url` names another database.
 pub fn ledger_file(config: &Config) -> PathBuf {
-    config.server.data_dir.join("pixaven.db")
+    ledger_file_in(&config.server.data_dir)
+}
+
+/// Returns the path of the SQLite file that holds the ledger of a data directory.
+pub fn ledger_file_in(data_dir: &Path) -> PathBuf {
+    data_dir.join(LEDGER_FILE)
 }
 
 fn net(config: &Config, proxy: Option<Proxy>) -> anyhow::Result<Net> {
@@ -232,7 +243,7 @@ fn proxy(config: &Config) -> anyhow::Result<Option<Proxy>> {
 
 /// Opens the store of uploads, results and watermarks in the configured data directory.
 pub fn open_blobs(config: &Config) -> anyhow::Result<Blobs> {
-    Blobs::directory(&config.server.data_dir.join("blobs")).context("server.data_dir")
+    Blobs::directory(&config.server.data_dir.join(BLOBS)).context("server.data_dir")
 }
 
 /// Creates the store of the accounts' watermarks.

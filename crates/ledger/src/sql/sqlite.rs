@@ -4,6 +4,7 @@
 //! on its own connection (module `readers`). A read sees every commit that was reported to its callers before
 //! the read began. One thread copies the write-ahead log into the database (module `checkpoint`).
 
+mod backup;
 mod checkpoint;
 mod connection;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use super::database::{Database, Shared, spawn};
 use crate::clock::Clock;
 use crate::due_signal::DueTimes;
 use crate::error::Error;
+pub(crate) use backup::back_up;
 use checkpoint::Checkpointer;
 use connection::Role;
 #[cfg(test)]
