@@ -24,8 +24,8 @@ pub(crate) struct Table {
 pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) sql_type: SqlType,
-    /// Whether the column is a part of the primary key.
-    pub(crate) is_key: bool,
+    /// The position of the column in the primary key, from 1. 0 if the key does not contain the column.
+    pub(crate) key_position: i64,
     /// Whether the database itself numbers new rows in this column. Always false for SQLite, which needs no
     /// sequences.
     pub(crate) is_identity: bool,
@@ -37,9 +37,11 @@ impl Table {
         list(self.columns.iter())
     }
 
-    /// The columns of the primary key, quoted and separated by commas.
+    /// The columns of the primary key in their order, quoted and separated by commas.
     pub(crate) fn key_list(&self) -> String {
-        list(self.columns.iter().filter(|column| column.is_key))
+        let mut key: Vec<_> = self.columns.iter().filter(|column| column.key_position > 0).collect();
+        key.sort_by_key(|column| column.key_position);
+        list(key.into_iter())
     }
 
     /// A query of all rows with all columns.
@@ -111,10 +113,18 @@ mod tests {
         let column = |name: &&str| Column {
             name: (*name).to_owned(),
             sql_type: SqlType::Int,
-            is_key: false,
+            key_position: 0,
             is_identity: false,
         };
         Table { name: name.to_owned(), columns: columns.iter().map(column).collect() }
+    }
+
+    #[test]
+    fn the_columns_of_a_key_have_the_order_of_the_key_and_not_of_their_names() {
+        let mut attempts = table("attempts", &["fence", "number", "seq"]);
+        attempts.columns[1].key_position = 2;
+        attempts.columns[2].key_position = 1;
+        assert_eq!(attempts.key_list(), "\"seq\", \"number\"");
     }
 
     #[test]

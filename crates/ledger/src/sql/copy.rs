@@ -111,7 +111,9 @@ impl Copy<'_> {
                 }
                 Ok::<_, CopyError>(())
             })?;
-            report(batch.commit()?);
+            if batch.has_rows() || n_total == 0 {
+                report(batch.commit()?);
+            }
             position = batch.position();
         }
         Ok(())

@@ -58,6 +58,11 @@ impl<'c> Batch<'c> {
         Ok(())
     }
 
+    /// Returns whether rows were added since the last commit.
+    pub(super) fn has_rows(&self) -> bool {
+        self.writer.is_some()
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.n_batch_rows >= MAX_ROWS || self.n_batch_bytes >= FULL_BYTES
     }

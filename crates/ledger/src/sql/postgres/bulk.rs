@@ -23,7 +23,7 @@ use crate::sql::snapshot::Snapshot;
 use crate::sql::sql_value::{SqlType, SqlValue};
 
 const COLUMNS: &str = "SELECT c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod),
-                              (a.attnum = ANY (k.conkey))::int::bigint, (a.attidentity <> '')::int::bigint
+                              COALESCE(array_position(k.conkey, a.attnum), 0)::bigint, (a.attidentity <> '')::int::bigint
                        FROM pg_class c
                        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
                        JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'p'
@@ -140,7 +140,7 @@ impl Snapshot for BulkConnection {
                 SqlValue::Text(table),
                 SqlValue::Text(name),
                 SqlValue::Text(word),
-                SqlValue::Int(is_key),
+                SqlValue::Int(key_position),
                 SqlValue::Int(is_identity),
             ] = row
             else {
@@ -154,7 +154,8 @@ impl Snapshot for BulkConnection {
                 _ => return Err(Error::Corrupt(format!("the column {table}.{name} has the type {word}"))),
             };
             let name = (*name).to_owned();
-            let column = Column { name, sql_type, is_key: *is_key == 1, is_identity: *is_identity == 1 };
+            let column =
+                Column { name, sql_type, key_position: *key_position, is_identity: *is_identity == 1 };
             rows.push(((*table).to_owned(), column));
             Ok(())
         })?;

@@ -46,7 +46,7 @@ impl Snapshot for SqliteSnapshot {
                 "BLOB" => SqlType::Bytes,
                 _ => return Err(Error::Corrupt(format!("the column {table}.{name} has the type {word}"))),
             };
-            let column = Column { name: (*name).to_owned(), sql_type, is_key: *pk > 0, is_identity: false };
+            let column = Column { name: (*name).to_owned(), sql_type, key_position: *pk, is_identity: false };
             rows.push(((*table).to_owned(), column));
             Ok(())
         })?;
