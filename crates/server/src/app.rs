@@ -34,7 +34,7 @@ use crate::work::sandbox::jail::MissingWall;
 use crate::work::sandbox::{QueueLimits, Sandbox, SandboxSettings, jail_probe};
 use crate::work::source::Sources;
 use crate::work::watermarks::Watermarks;
-pub use data_directory::{create as create_data_directory, lock_existing as lock_data_directory};
+pub use data_directory::{create as create_data_directory, lock_existing as lock_existing_data_directory};
 
 /// The name of the SQLite file in a data directory.
 pub const LEDGER_FILE: &str = "pixaven.db";

@@ -8,7 +8,7 @@ use clap::Args;
 use pixaven_ledger::{Clock, CopyOutcome, CopyStep, Store, copy_ledger};
 
 use super::{ConfigArgs, LedgerAddress};
-use crate::app::{ledger_file, lock_data_directory};
+use crate::app::{ledger_file, lock_existing_data_directory};
 
 /// The shortest time between two lines about the progress within one table.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
@@ -46,7 +46,7 @@ pub(super) async fn run(args: CopyArgs) -> anyhow::Result<()> {
     };
     anyhow::ensure!(from.is_file(), "there is no ledger {}", from.display());
     let directory = directory_of(&from);
-    let lock = lock_data_directory(&directory)
+    let lock = lock_existing_data_directory(&directory)
         .with_context(|| format!("{} is not copied; stop the server first", from.display()))?;
     let outcome = copy_ledger(from.clone(), to, Clock::System, Progress::default().printer()).await?;
     drop(lock);
