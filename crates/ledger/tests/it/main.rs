@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
+mod backup;
 mod check;
 mod conformance;
 mod copy;
