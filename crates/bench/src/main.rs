@@ -1,7 +1,7 @@
 //! Load and fault tools for pixaven. Each tool starts the real server with an empty data directory, and
-//! measures or checks the server from outside, as a user does. Only three modules depend on internals of the
-//! server: `backlog` writes to the ledger of a stopped server, `integrity` checks the database of a stopped
-//! server, and `powercut` does both.
+//! measures or checks the server from outside, as a user does. Only four modules depend on internals of the
+//! server: `backlog` writes to the ledger of a stopped server, `ledger_copy` writes a ledger without a server,
+//! `integrity` checks the database of a stopped server, and `powercut` writes and checks one.
 
 mod api_client;
 mod audit;
@@ -16,6 +16,7 @@ mod images;
 mod integrity;
 mod isolation;
 mod kill9;
+mod ledger_copy;
 mod limits;
 mod load;
 mod origins;
@@ -86,6 +87,8 @@ enum Command {
     /// Sets the server's clock forward and back, and restarts the server, while webhooks wait for their
     /// delays.
     Clock(clock::ClockArgs),
+    /// Copies a ledger from SQLite to PostgreSQL, kills the copy several times, and compares both ledgers.
+    LedgerCopy(ledger_copy::LedgerCopyArgs),
     /// Measures processor time and memory of image processing without a server, optionally together with
     /// sharp.
     Images(images::ImagesArgs),
@@ -119,6 +122,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Powercut(args) => powercut::run(&args).await?,
         Command::Disk(args) => disk::run(&args).await?,
         Command::Clock(args) => clock::run(&args).await?,
+        Command::LedgerCopy(args) => ledger_copy::run(&args).await?,
         Command::Images(args) => images::run(&args)?,
         Command::Quality(args) => quality::run(&args)?,
         Command::Reductions(args) => reductions::run(&args)?,

@@ -74,6 +74,21 @@ pub enum Error {
         known: i64,
     },
 
+    /// The schema of the database is older than this program needs, and the operation migrates no schema.
+    #[error(
+        "the database has version {found}, this program needs {known}: start a server of this version once"
+    )]
+    TooOld {
+        /// The version of the schema in the database, 0 if there is none.
+        found: i64,
+        /// The schema version that this program needs.
+        known: i64,
+    },
+
+    /// The copy of a ledger into the database was begun and has not finished.
+    #[error("a copy into the database has not finished: run `pixaven ledger copy` again")]
+    UnfinishedCopy,
+
     /// A row contains a value that the ledger never writes, or a required row is missing.
     #[error("the database is damaged: {0}")]
     Corrupt(String),

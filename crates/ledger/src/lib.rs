@@ -10,8 +10,11 @@
 //! The ledger contains no code for HTTP, JSON or images, and stores no large files. It stores requests,
 //! payloads and URLs as opaque strings.
 
+mod backup;
+mod check;
 mod clock;
 mod completion;
+mod copy;
 mod destination;
 mod due_signal;
 mod durable_directory;
@@ -26,8 +29,11 @@ mod simulation;
 mod sql;
 mod state;
 
+pub use backup::{BackupError, FileContent, NamedFile, back_up_ledger};
+pub use check::{Violation, check_ledger};
 pub use clock::{Clock, ManualClock};
 pub use completion::CompletionWaiter;
+pub use copy::{CopyError, CopyOutcome, CopyStep, TableDigest, copy_ledger};
 pub use destination::{BreakerChange, BreakerEvent, DeliveryLimits, SendCapacity};
 pub use due_signal::DueSignal;
 pub use durable_directory::create_durable_directory;

@@ -20,6 +20,8 @@ use pixaven_testkit::postgres::new_database;
 use tally::Tally;
 use world::World;
 
+use crate::sql::postgres::TestDatabase;
+
 /// The number of simulated weeks of one test run, summed over all worlds. A world is one simulation with its
 /// own seed.
 const N_WEEKS: u64 = 1_000;
@@ -77,7 +79,7 @@ fn postgresql_gives_the_same_counts_of_events_as_sqlite_in_simulated_weeks() {
     for seed in 0..N_POSTGRES_WEEKS / WEEKS_PER_WORLD {
         let Some(url) = new_database() else { return };
         let _report = SeedReport(seed);
-        let postgres = Database::Postgres(crate::sql::postgres::TestDatabase::new(&url));
+        let postgres = Database::Postgres(Box::new(TestDatabase::new(&url)));
         let expected = World::run(Database::in_memory(), seed, WEEKS_PER_WORLD);
         assert_eq!(World::run(postgres, seed, WEEKS_PER_WORLD), expected);
     }

@@ -39,9 +39,18 @@ use crate::work::sandbox::jail::MissingWall;
 use crate::work::sandbox::{QueueLimits, Sandbox, SandboxSettings, jail_probe};
 use crate::work::source::Sources;
 use crate::work::watermarks::Watermarks;
-pub use data_directory::{create as create_data_directory, lock as lock_data_directory};
+pub use data_directory::{
+    create as create_data_directory, lock as lock_data_directory,
+    lock_existing as lock_existing_data_directory,
+};
 pub use files::open_blobs;
 pub use sealing::{open_seal, seal_key_file};
+
+/// The name of the SQLite file in a data directory.
+pub const LEDGER_FILE: &str = "pixaven.db";
+
+/// The name of the directory of files in a data directory.
+pub const BLOBS: &str = "blobs";
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -238,7 +247,12 @@ pub async fn open_ledger(config: &Config, clock: Clock) -> anyhow::Result<Ledger
 
 /// Returns the path of the SQLite file that holds the ledger, unless `ledger.url` names another database.
 pub fn ledger_file(config: &Config) -> PathBuf {
-    config.server.data_dir.join("pixaven.db")
+    ledger_file_in(&config.server.data_dir)
+}
+
+/// Returns the path of the SQLite file that holds the ledger of a data directory.
+pub fn ledger_file_in(data_dir: &Path) -> PathBuf {
+    data_dir.join(LEDGER_FILE)
 }
 
 fn net(config: &Config, proxy: Option<Proxy>) -> anyhow::Result<Net> {

@@ -1,9 +1,11 @@
 //! The command line: parses the arguments and runs the sub-command. Each larger sub-command has its own
 //! module.
 
+mod backup;
 mod demo;
 mod doctor;
 mod keys;
+mod ledger;
 mod listen;
 mod nodes;
 mod process;
@@ -52,6 +54,10 @@ enum Command {
     Webhooks(webhooks::WebhooksArgs),
     /// Lists the nodes that share a PostgreSQL ledger.
     Nodes(nodes::NodesArgs),
+    /// Copies the ledger to PostgreSQL, and checks it.
+    Ledger(ledger::LedgerArgs),
+    /// Copies the database and the files that it names into one archive, while the server runs.
+    Backup(backup::BackupArgs),
     /// Receives webhooks for development: prints, checks and forwards them.
     Listen(listen::ListenArgs),
     /// Prints the configuration in force and where each value comes from.
@@ -146,6 +152,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Watermarks(args) => runtime()?.block_on(watermarks::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Nodes(args) => runtime()?.block_on(nodes::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Webhooks(args) => runtime()?.block_on(webhooks::run(args)).map(|()| ExitCode::SUCCESS),
+        Command::Ledger(args) => runtime()?.block_on(ledger::run(args)),
+        Command::Backup(args) => runtime()?.block_on(backup::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Listen(args) => runtime()?.block_on(listen::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Config(args) => {
             print!("{}", args.load([])?.render());

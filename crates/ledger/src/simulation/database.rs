@@ -11,7 +11,7 @@ use crate::sql::sqlite;
 
 pub(super) enum Database {
     Sqlite(Connection),
-    Postgres(TestDatabase),
+    Postgres(Box<TestDatabase>),
 }
 
 impl Database {

@@ -9,6 +9,7 @@
 //! The time of an operation is the time of the database server, so that the clocks of the machines need not
 //! agree.
 
+mod bulk;
 mod connection;
 mod failure;
 mod link;
@@ -29,6 +30,7 @@ use super::database::{Database, Shared, spawn};
 use crate::clock::Clock;
 use crate::due_signal::DueTimes;
 use crate::error::Error;
+pub(crate) use bulk::{BulkConnection, RowWriter};
 use link::Link;
 #[cfg(test)]
 pub(crate) use test_database::TestDatabase;
@@ -49,6 +51,7 @@ fn open_blocking(url: &str, clock: &Clock, due_times: Arc<DueTimes>) -> Result<D
     let server = Arc::new(Server::parse(url)?);
     let mut link = Link::new(Arc::clone(&server))?;
     migrate::migrate(&mut link)?;
+    bulk::refuse_unfinished_copy(&mut link)?;
     let shared = Arc::new(Shared::default());
     let reads = readers::start(&server, N_READERS, clock)?;
     listener::start(server, clock.clone(), Arc::clone(&due_times), &shared)?;

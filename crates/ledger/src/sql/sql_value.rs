@@ -1,5 +1,6 @@
 //! The parameters of SQL statements, in types that every supported database has.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use bytes::Bytes;
@@ -38,6 +39,12 @@ impl SqlValue<'_> {
             Self::Uuid(_) => SqlType::Uuid,
         }
     }
+}
+
+/// Returns a text as PostgreSQL can store it: PostgreSQL stores no NUL character in a text, so U+FFFD replaces
+/// each of them. Such a text can only come from a receiver's response.
+pub(crate) fn storable(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }
 
 /// A type whose values fill one parameter of an SQL statement.

@@ -4,6 +4,7 @@
 //! on its own connection (module `readers`). A read sees every commit that was reported to its callers before
 //! the read began. One thread copies the write-ahead log into the database (module `checkpoint`).
 
+mod backup;
 mod checkpoint;
 mod connection;
 mod erase;
@@ -15,6 +16,7 @@ mod migrate;
 #[cfg(test)]
 mod plans;
 mod readers;
+mod snapshot;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -27,11 +29,13 @@ use super::database::{Database, Shared, spawn};
 use crate::clock::Clock;
 use crate::due_signal::DueTimes;
 use crate::error::Error;
+pub(crate) use backup::back_up;
 use checkpoint::Checkpointer;
 use connection::Role;
 pub use erase::erase_remains;
 #[cfg(test)]
 pub(crate) use in_memory::{memory, transact};
+pub(crate) use snapshot::SqliteSnapshot;
 use writer::Writer;
 
 /// The number of reading threads. On a machine with few cores, more threads would not be faster, because most

@@ -3,7 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
+mod backup;
+mod check;
 mod conformance;
+mod copy;
 mod due_signal;
 mod durability;
 mod faults;
@@ -17,3 +20,4 @@ mod postgres_nodes;
 mod power_cut;
 mod schedule;
 mod sqlite;
+mod worked;

@@ -11,6 +11,7 @@ use proptest::sample::Index;
 use uuid::Uuid;
 
 use crate::fixture::{Fixture, attempt, job_outcome, next_due_ms, request, webhook};
+use crate::worked::violations;
 use memory::{LeaseKey, Memory};
 
 /// The number of requests that are accepted before the random steps of a sequence begin.
@@ -279,6 +280,7 @@ fn check_against_the_model<F: Future<Output = Option<Fixture>>>(n_cases: u32, fr
                 assert_eq!(both.f.counts().await, both.memory.counts());
             }
             both.compare().await;
+            assert_eq!(violations(both.f.store.clone()).await, Vec::<String>::new());
         });
     });
 }

@@ -26,7 +26,7 @@ async fn database() -> Option<String> {
 }
 
 /// Connects to a database. The connection ends when the returned set of tasks is dropped.
-async fn connect(url: &str) -> (Client, JoinSet<()>) {
+pub(crate) async fn connect(url: &str) -> (Client, JoinSet<()>) {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     let mut tasks = JoinSet::new();
     tasks.spawn(async move { drop(connection.await) });

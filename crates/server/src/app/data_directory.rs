@@ -34,11 +34,16 @@ pub fn create(path: &Path) -> anyhow::Result<()> {
 /// treat the running work of the first server as abandoned.
 pub fn lock(data_dir: &Path) -> anyhow::Result<File> {
     create(data_dir)?;
+    lock_existing(data_dir)
+}
+
+/// Locks a data directory that exists, so that no server can start on it.
+pub fn lock_existing(data_dir: &Path) -> anyhow::Result<File> {
     let path = data_dir.join("lock");
     let lock = File::create(&path).with_context(|| format!("{} could not be made", path.display()))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => bail!("another server is running on {}", data_dir.display()),
+        Err(TryLockError::WouldBlock) => bail!("a server is running on {}", data_dir.display()),
         Err(TryLockError::Error(error)) => {
             Err(error).with_context(|| format!("{} could not be locked", path.display()))
         }

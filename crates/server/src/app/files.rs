@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use pixaven_net::AddressPolicy;
 
-use super::net_with;
+use super::{BLOBS, net_with};
 use crate::runtime::config::{BlobsUrl, Config, environment};
 use crate::work::blobs::{Blobs, BucketSettings};
 
@@ -13,7 +13,7 @@ use crate::work::blobs::{Blobs, BucketSettings};
 pub fn open_blobs(config: &Config) -> anyhow::Result<Blobs> {
     let blobs = &config.blobs;
     let (service, bucket, prefix) = match blobs.url.clone() {
-        None => return Blobs::directory(&config.server.data_dir.join("blobs")).context("server.data_dir"),
+        None => return Blobs::directory(&config.server.data_dir.join(BLOBS)).context("server.data_dir"),
         Some(BlobsUrl::Directory(path)) => return Blobs::directory(&path).context("blobs.url"),
         Some(BlobsUrl::Bucket { service, bucket, prefix }) => (service, bucket, prefix),
     };

@@ -2,6 +2,7 @@
 
 mod accepted_requests;
 mod api;
+mod backup;
 mod binary;
 mod busy_ledger;
 mod command_line;
@@ -17,6 +18,7 @@ mod hostile_bytes;
 mod idempotency;
 mod image_workers;
 mod layers;
+mod ledger_commands;
 mod names;
 mod network_policy;
 mod nodes;

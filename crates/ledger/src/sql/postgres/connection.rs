@@ -64,6 +64,11 @@ impl Connection {
         Ok(Self { client, statements: HashMap::new() })
     }
 
+    /// Returns the client of the connection alone.
+    pub(super) fn into_client(self) -> Client {
+        self.client
+    }
+
     /// Runs SQL text without parameters. Returns the first column of the last row, if the text returns rows.
     pub(super) fn run(&self, runtime: &Runtime, sql: &str) -> Result<Option<String>, Failure> {
         let messages = runtime.block_on(timely(self.client.simple_query(sql)))?;

@@ -53,6 +53,11 @@ pub(super) fn migrate(link: &mut Link) -> Result<(), Error> {
     if compatible_from > known { Err(Error::TooNew { found, known }) } else { Ok(()) }
 }
 
+/// Returns the number of the newest migration.
+pub(super) fn newest_version() -> i64 {
+    MIGRATIONS.len() as i64
+}
+
 /// Returns the number of the newest migration that earlier programs cannot work with.
 fn oldest_compatible(migrations: &[Migration]) -> usize {
     migrations.iter().rposition(|migration| !migration.is_compatible).map_or(0, |index| index + 1)

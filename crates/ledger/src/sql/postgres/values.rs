@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::sql::row::ColumnSource;
-use crate::sql::sql_value::{SqlType, SqlValue};
+use crate::sql::sql_value::{SqlType, SqlValue, storable};
 
 /// Returns the type of a parameter.
 pub(super) fn type_of(value: &SqlValue<'_>) -> Type {
@@ -36,10 +36,7 @@ impl ToSql for SqlValue<'_> {
         match self {
             Self::Null(_) => Ok(IsNull::Yes),
             Self::Int(value) => value.to_sql(ty, out),
-            // PostgreSQL stores no NUL character in a text. Such a text can only come from a receiver's
-            // response.
-            Self::Text(value) if value.contains('\0') => value.replace('\0', "\u{fffd}").to_sql(ty, out),
-            Self::Text(value) => value.to_sql(ty, out),
+            Self::Text(value) => storable(value).to_sql(ty, out),
             Self::Bytes(value) => value.to_sql(ty, out),
             Self::Uuid(value) => value.to_sql(ty, out),
         }

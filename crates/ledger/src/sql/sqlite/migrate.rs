@@ -60,6 +60,11 @@ pub(super) fn n_applied(connection: &Connection, path: &Path) -> Result<usize, E
         .ok_or(Error::TooNew { found: version, known: known as i64 })
 }
 
+/// Returns the number of the newest migration.
+pub(super) fn newest_version() -> i64 {
+    MIGRATIONS.len() as i64
+}
+
 fn pragma(connection: &Connection, path: &Path, name: &str) -> Result<i64, Error> {
     connection.pragma_query_value(None, name, |row| row.get(0)).map_err(|error| opening_error(error, path))
 }
