@@ -65,6 +65,15 @@ impl Clock {
         }
     }
 
+    /// Returns by how much two readings of a clock that was not set may contradict each other, in milliseconds. The
+    /// time of a server is measured over the network.
+    pub(crate) fn jitter_ms(&self) -> i64 {
+        match self {
+            Self::Server(_) => 1_000,
+            Self::System | Self::Manual(_) => 0,
+        }
+    }
+
     /// Returns how far the clock of this machine is ahead of the clock of the database server, in milliseconds.
     pub fn ahead_ms(&self) -> i64 {
         match self {
@@ -76,7 +85,9 @@ impl Clock {
     /// Moves a manual clock by `by_ms`, and wakes all tasks that wait for the clock. A negative `by_ms` sets
     /// the clock back.
     ///
-    /// # Panics Panics when the clock is the system clock, because this program cannot set the system clock.
+    /// # Panics
+    ///
+    /// Panics when the clock is the system clock, because this program cannot set the system clock.
     pub fn advance(&self, by_ms: i64) {
         match self {
             Self::System | Self::Server(_) => panic!("only a manual clock can be advanced"),

@@ -85,8 +85,8 @@ pub struct LedgerStats {
 impl Ledger {
     /// Opens the ledger, migrates its schema and starts its threads.
     ///
-    /// Several processes may open the same ledger. Only one of these processes may work on jobs and webhooks:
-    /// see [`Ledger::recover`].
+    /// Several processes may open the same ledger. Of a ledger in a file, only one of them may work on jobs and
+    /// webhooks: see [`Ledger::recover`]. In PostgreSQL, all nodes may: see [`Ledger::join_nodes`].
     ///
     /// # Errors
     /// [`Error::Create`], [`Error::NotALedger`], [`Error::TooNew`], [`Error::Busy`], [`Error::Database`].
@@ -119,8 +119,8 @@ impl Ledger {
         Self { limits, ..self }
     }
 
-    /// Ends every lease of an earlier process. The one process that works on jobs and webhooks must call this
-    /// method once, before its first claim.
+    /// Ends every lease of an earlier process. The one process that works on the jobs and webhooks of a ledger in a
+    /// file must call this method once, before its first claim. Nodes that share a ledger do not call it.
     ///
     /// Leased jobs return to the queue and count one crash. Webhooks that were being sent are due now, and
     /// their open attempts are closed as interrupted. The idempotency keys of requests that were neither

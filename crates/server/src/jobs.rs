@@ -132,26 +132,31 @@ impl Jobs {
         let job = lease.value.clone();
         let n_run = lease.fence;
         let mut running = std::pin::pin!(self.run_job(&job, n_run));
-        let end = loop {
-            tokio::select! {
-                end = &mut running => break end,
-                () = tokio::time::sleep(Duration::from_millis(self.lease_ms.unsigned_abs() / 3)) => {
-                    match self.ledger.renew_job(&mut lease, self.lease_ms).await {
-                        Ok(()) => {}
-                        Err(pixaven_ledger::Error::LostLease) => {
-                            tracing::warn!(%id, "a job's lease is lost; its work is dropped");
-                            return;
-                        }
-                        Err(error) => tracing::error!(%id, %error, "a job's lease could not be renewed yet"),
-                    }
-                }
-                () = return_leases.cancelled() => break JobEnd::Released(ReleaseReason::Stopped),
-            }
+        let end = tokio::select! {
+            end = &mut running => end,
+            () = self.keep_lease(&mut lease) => return,
+            () = return_leases.cancelled() => JobEnd::Released(ReleaseReason::Stopped),
         };
         if let Err(error) = self.write(&lease, end, return_leases).await {
             // Because the end of the job is not recorded, the job runs again after its lease has expired,
             // with the same request and the same id.
             tracing::error!(%id, %error, "the end of a job could not be written");
+        }
+    }
+
+    /// Renews the lease of a job again and again. Returns when the lease is lost.
+    async fn keep_lease(&self, lease: &mut Lease<Job>) {
+        let id = lease.value.id;
+        loop {
+            tokio::time::sleep(Duration::from_millis(self.lease_ms.unsigned_abs() / 3)).await;
+            match self.ledger.renew_job(lease, self.lease_ms).await {
+                Ok(()) => {}
+                Err(pixaven_ledger::Error::LostLease) => {
+                    tracing::warn!(%id, "a job's lease is lost; its work is dropped");
+                    return;
+                }
+                Err(error) => tracing::error!(%id, %error, "a job's lease could not be renewed yet"),
+            }
         }
     }
 

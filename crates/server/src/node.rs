@@ -13,14 +13,18 @@ use crate::runtime::telemetry::with_causes;
 /// The number of heartbeats in the time of one lease.
 const N_HEARTBEATS: u32 = 5;
 
+/// The pause after a heartbeat that failed.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
 /// The difference of the clocks above which the log warns, in milliseconds. Due times are compared with the clock
 /// of the database, so a wrong clock of a node only makes its log and its `webhook-timestamp` wrong.
 const MAX_CLOCK_DIFFERENCE_MS: u64 = 2_000;
 
 /// Fails if another node works on the ledger. Nodes cannot share the work if their files lie apart.
 async fn ensure_alone(ledger: &Ledger, name: &str) -> anyhow::Result<()> {
-    let now_ms = ledger.clock().now_ms();
+    // The nodes are read first, because the clock of a database server is known only after a transaction.
     let nodes = ledger.nodes().await.context("the nodes of the ledger could not be read")?;
+    let now_ms = ledger.clock().now_ms();
     match nodes.into_iter().find(|other| other.node.name != name && other.lease_until_ms > now_ms) {
         None => Ok(()),
         Some(other) => anyhow::bail!(
@@ -71,13 +75,16 @@ impl Node {
 
     /// Sends heartbeats until `stop` is cancelled. Does nothing if this server has not joined others.
     pub async fn run(self, stop: CancellationToken) {
-        let mut was_wrong = false;
+        let (mut was_wrong, mut has_failed) = (false, false);
         loop {
+            let pause = if has_failed { RETRY_PAUSE.min(self.interval) } else { self.interval };
             tokio::select! {
-                () = tokio::time::sleep(self.interval) => {}
+                () = tokio::time::sleep(pause) => {}
                 () = stop.cancelled() => return,
             }
-            match self.ledger.heartbeat().await {
+            let heartbeat = self.ledger.heartbeat().await;
+            has_failed = heartbeat.is_err();
+            match heartbeat {
                 Ok(heartbeat) => {
                     if heartbeat.has_rejoined {
                         tracing::warn!(

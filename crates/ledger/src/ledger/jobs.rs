@@ -27,6 +27,7 @@ impl Ledger {
     /// lease ran out is due again, and its number of crashes grows by one. The caller should claim only as
     /// many jobs as the caller can start to process now.
     pub async fn claim_jobs(&self, limit: u32, lease_ms: i64) -> Result<Vec<Lease<Job>>, Error> {
+        self.ensure_membership().await?;
         let owner = self.owner();
         self.write(move |tx| sql::jobs::claim(tx, owner, limit, lease_ms)).await
     }
@@ -67,6 +68,7 @@ impl Ledger {
     /// Reserves an idempotency key for a request. The request keeps the key for 24 hours. If another request
     /// has the key, the returned [`IdempotencyStatus`] describes the other request.
     pub async fn begin_idempotent(&self, request: &IdempotentRequest) -> Result<IdempotencyStatus, Error> {
+        self.ensure_membership().await?;
         let (owner, request) = (self.owner(), request.clone());
         self.write(move |tx| sql::idempotency::begin(tx, owner, &request)).await
     }

@@ -15,7 +15,15 @@ use crate::sql::nodes::NodeLease;
 /// The membership of this process among the nodes. A ledger that was not joined holds its leases without a
 /// limit, because no other process works on it.
 #[derive(Debug, Default)]
-pub(crate) struct Membership(Mutex<Option<Joined>>);
+pub(crate) struct Membership(Mutex<State>);
+
+#[derive(Clone, Debug, Default)]
+enum State {
+    #[default]
+    Alone,
+    Joined(Joined),
+    Left,
+}
 
 #[derive(Clone, Debug)]
 struct Joined {
@@ -28,13 +36,20 @@ struct Joined {
     n_steady: u32,
 }
 
-/// The number of steady heartbeats after which a node judges others. After the database was away from all nodes,
+/// The number of steady heartbeats after which a node may find others dead. After the database was away from all nodes,
 /// every node gets time for a heartbeat before another node may find it dead.
-const N_STEADY_TO_JUDGE: u32 = 3;
+const N_STEADY_TO_DECLARE_DEAD: u32 = 3;
 
 impl Membership {
-    fn lock(&self) -> MutexGuard<'_, Option<Joined>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn joined(&self) -> Option<Joined> {
+        match &*self.lock() {
+            State::Joined(joined) => Some(joined.clone()),
+            State::Alone | State::Left => None,
+        }
     }
 }
 
@@ -48,21 +63,22 @@ impl Ledger {
         let new = node.clone();
         let seq = self.write(move |tx| sql::nodes::join(tx, &new, node_lease)).await?;
         self.database.set_has_peers(true);
-        *self.membership.lock() = Some(Joined { seq, node, lease, until: started + lease, n_steady: 0 });
+        *self.membership.lock() =
+            State::Joined(Joined { seq, node, lease, until: started + lease, n_steady: 0 });
         Ok(())
     }
 
     /// Renews the lease of this node, and ends the leases of dead nodes. Does nothing before
     /// [`Ledger::join_nodes`].
     pub async fn heartbeat(&self) -> Result<Heartbeat, Error> {
-        let Some(Joined { seq, node, lease, n_steady, .. }) = self.membership.lock().clone() else {
+        let Some(Joined { seq, node, lease, n_steady, .. }) = self.membership.joined() else {
             return Ok(Heartbeat::default());
         };
         let (started, node_lease) = (Instant::now(), self.node_lease(lease));
-        let may_judge = n_steady >= N_STEADY_TO_JUDGE;
+        let may_declare_dead = n_steady >= N_STEADY_TO_DECLARE_DEAD;
         let renewed =
-            self.write(move |tx| sql::nodes::heartbeat(tx, seq, &node, node_lease, may_judge)).await;
-        if let Some(joined) = &mut *self.membership.lock() {
+            self.write(move |tx| sql::nodes::heartbeat(tx, seq, &node, node_lease, may_declare_dead)).await;
+        if let State::Joined(joined) = &mut *self.membership.lock() {
             match &renewed {
                 Ok((seq, heartbeat)) => {
                     self.database.set_has_peers(heartbeat.n_nodes > 1);
@@ -77,7 +93,8 @@ impl Ledger {
 
     /// Leaves the nodes: ends the leases of this node. Does nothing before [`Ledger::join_nodes`].
     pub async fn leave_nodes(&self) -> Result<(), Error> {
-        let Some(Joined { seq, .. }) = self.membership.lock().take() else { return Ok(()) };
+        let Some(Joined { seq, .. }) = self.membership.joined() else { return Ok(()) };
+        *self.membership.lock() = State::Left;
         self.write(move |tx| sql::nodes::remove(tx, seq)).await.map(drop)
     }
 
@@ -86,10 +103,23 @@ impl Ledger {
         self.owner().is_some()
     }
 
-    /// Whether the leases of this process are certainly still its own: no other node can have ended them. A
-    /// process that was stopped for a while, or could not reach the database, must not act under its leases.
-    pub fn holds_leases(&self) -> bool {
-        self.membership.lock().as_ref().is_none_or(|joined| Instant::now() < joined.until)
+    /// Whether the leases of this process certainly stay its own for the time `work`: no other node can end them
+    /// before. A process that was stopped for a while, or could not reach the database, must not act under its
+    /// leases.
+    pub fn holds_leases_for(&self, work: Duration) -> bool {
+        match &*self.membership.lock() {
+            State::Alone => true,
+            State::Joined(joined) => Instant::now() + work < joined.until,
+            State::Left => false,
+        }
+    }
+
+    /// Sends a heartbeat if the last one is overdue, so that new leases belong to a living node and last at least
+    /// four fifths of the lease of the node.
+    pub(super) async fn ensure_membership(&self) -> Result<(), Error> {
+        let is_overdue = |joined: Joined| Instant::now() + joined.lease * 4 / 5 >= joined.until;
+        let is_late = self.membership.joined().is_some_and(is_overdue);
+        if is_late { self.heartbeat().await.map(drop) } else { Ok(()) }
     }
 
     /// Returns all nodes, longest running first. A ledger in a file has none.
@@ -105,7 +135,7 @@ impl Ledger {
 
     /// The number of this node, with which its leases are marked. `None` before [`Ledger::join_nodes`].
     pub(super) fn owner(&self) -> Option<i64> {
-        self.membership.lock().as_ref().map(|joined| joined.seq)
+        self.membership.joined().map(|joined| joined.seq)
     }
 
     fn node_lease(&self, lease: Duration) -> NodeLease {

@@ -36,10 +36,11 @@ impl Ledger {
         lease_ms: i64,
     ) -> Result<Vec<Lease<DueWebhook>>, Error> {
         let (capacity, now_ms) = (capacity.into(), self.clock.now_ms());
-        if now_ms < self.last_claim_ms.load(Ordering::Relaxed) {
+        if now_ms + self.clock.jitter_ms() < self.last_claim_ms.load(Ordering::Relaxed) {
             self.write(sql::ready_destinations::clamp_to_clock).await?;
         }
         self.last_claim_ms.store(now_ms, Ordering::Relaxed);
+        self.ensure_membership().await?;
         let owner = self.owner();
         let claimed = self.write(move |tx| sql::claims::claim(tx, owner, capacity, lease_ms)).await?;
         self.is_held_back.store(claimed.is_held_back, Ordering::Relaxed);

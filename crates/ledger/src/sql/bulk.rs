@@ -50,9 +50,8 @@ statements! {
     STOP = "UPDATE bulk_resends SET due_ms = NULL, ended_ms = ?3
             WHERE seq = ?1 AND account = ?2 AND due_ms IS NOT NULL";
     FIND = concat!("SELECT ", bulk_columns!(), " FROM bulk_resends WHERE seq = ?1 AND account = ?2");
-    DELETE_ENDED = "DELETE FROM bulk_resends
-                    WHERE seq IN (SELECT seq FROM bulk_resends WHERE ended_ms < ?1
-                                  ORDER BY ended_ms LIMIT ?2)";
+    ENDED = "SELECT seq FROM bulk_resends WHERE ended_ms < ?1 ORDER BY ended_ms LIMIT ?2";
+    DELETE["of_seq"] = "DELETE FROM bulk_resends USING {rows} WHERE seq = v.of_seq";
 }
 
 /// Starts a bulk resend of the webhooks that match the query at this time. The bulk resend makes at most
@@ -154,8 +153,8 @@ pub(super) fn next_due_ms(tx: &mut Tx<'_>) -> Result<Option<i64>, Error> {
 
 /// Deletes up to `limit` bulk resends that ended before `before_ms`.
 pub(super) fn delete_ended(tx: &mut Tx<'_>, before_ms: i64, limit: u32) -> Result<(), Error> {
-    tx.execute(&DELETE_ENDED, params![before_ms, limit])?;
-    Ok(())
+    let ended: Vec<i64> = tx.query(&ENDED, params![before_ms, limit])?;
+    tx.execute_each(&DELETE, &ended.iter().map(Params::of).collect::<Vec<_>>())
 }
 
 /// The row of a new bulk resend.

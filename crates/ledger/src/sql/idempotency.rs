@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::{Tx, columns, params, statements};
+use super::{Params, Tx, columns, params, statements};
 use crate::error::Error;
 use crate::model::request::{IdempotencyStatus, IdempotentRequest};
 
@@ -43,9 +43,9 @@ statements! {
     UNFINISHED = "SELECT i.account, i.key, i.request
                   FROM idempotency i LEFT JOIN requests r ON r.id = i.request
                   WHERE i.request > ?1 AND i.answer IS NULL AND r.seq IS NULL ORDER BY i.request LIMIT ?2";
-    DELETE_EXPIRED = "DELETE FROM idempotency
-                      WHERE (account, key) IN (SELECT account, key FROM idempotency WHERE created_ms < ?1
-                                               ORDER BY created_ms LIMIT ?2)";
+    EXPIRED = "SELECT account, key FROM idempotency WHERE created_ms < ?1 ORDER BY created_ms LIMIT ?2";
+    DELETE["of_account, of_key"] =
+        "DELETE FROM idempotency USING {rows} WHERE account = v.of_account AND key = v.of_key";
 }
 
 /// Reserves an idempotency key for a request. If another request already has the key, returns the state of
@@ -107,8 +107,11 @@ pub(crate) fn recover(tx: &mut Tx<'_>) -> Result<(), Error> {
 /// Deletes up to `limit` expired idempotency keys.
 pub(super) fn delete_expired(tx: &mut Tx<'_>, limit: u32) -> Result<(), Error> {
     let before_ms = tx.now_ms().saturating_sub(KEY_LIFETIME_MS);
-    tx.execute(&DELETE_EXPIRED, params![before_ms, limit])?;
-    Ok(())
+    let expired: Vec<AccountKey> = tx.query(&EXPIRED, params![before_ms, limit])?;
+    tx.execute_each(
+        &DELETE,
+        &expired.iter().map(|(account, key)| Params::of(account).and(key)).collect::<Vec<_>>(),
+    )
 }
 
 /// The id of an account and one of the account's idempotency keys.

@@ -30,12 +30,11 @@ columns! {
 columns! { ClaimedRow as claimed_columns, read { due_ms, seq, fence, n_crashes } }
 
 statements! {
-    CLAIM = concat!(
-        "UPDATE jobs SET fence = fence + 1, lease_until_ms = ?1, owner = ?4
-         WHERE seq IN (SELECT seq FROM jobs
-                       WHERE lease_until_ms IS NULL AND due_ms <= ?2
-                       ORDER BY due_ms, seq LIMIT ?3)
-         RETURNING ", claimed_columns!()
+    DUE = "SELECT seq FROM jobs WHERE lease_until_ms IS NULL AND due_ms <= ?1
+           ORDER BY due_ms, seq LIMIT ?2";
+    LEASE["of_seq, until_ms, new_owner"] = concat!(
+        "UPDATE jobs SET fence = fence + 1, lease_until_ms = v.until_ms, owner = v.new_owner
+         FROM {rows} WHERE seq = v.of_seq RETURNING ", claimed_columns!()
     );
     DELETE_INPUT["of_seq"] = "DELETE FROM inputs USING {rows} WHERE seq = v.of_seq";
     JOB["of_seq"] = concat!(
@@ -79,7 +78,9 @@ pub(crate) fn claim(
     let now_ms = tx.now_ms();
     reap(tx, now_ms, None)?;
     let until_ms = now_ms.saturating_add(lease_ms);
-    let mut claimed: Vec<ClaimedRow> = tx.query(&CLAIM, params![until_ms, now_ms, limit, owner])?;
+    let due: Vec<i64> = tx.query(&DUE, params![now_ms, limit])?;
+    let rows: Vec<_> = due.iter().map(|seq| Params::of(seq).and(&until_ms).and(&owner)).collect();
+    let mut claimed: Vec<ClaimedRow> = tx.query_all(&LEASE, &rows)?;
     // The rows are sorted in the program, because the order in which `RETURNING` yields rows is undefined.
     claimed.sort_unstable_by_key(|row| (row.due_ms, row.seq));
     let rows: Vec<_> = claimed.iter().map(|row| Params::of(&row.seq)).collect();

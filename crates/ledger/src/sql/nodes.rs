@@ -22,7 +22,8 @@ statements! {
     LIST = concat!("SELECT ", node_columns!(), " FROM nodes ORDER BY seq");
     DELETE = "DELETE FROM nodes WHERE seq = ?1";
     ADD_TURN = "INSERT INTO turns (name, next_ms) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING";
-    TAKE_TURN = "UPDATE turns SET next_ms = ?2 WHERE name = ?1 AND next_ms <= ?3";
+    /// A time that lies too far in the future was stored by a clock that was ahead.
+    TAKE_TURN = "UPDATE turns SET next_ms = ?2 WHERE name = ?1 AND (next_ms <= ?3 OR next_ms > ?2)";
 }
 
 /// How long a node holds its leases, and how far its clock is ahead.
@@ -40,14 +41,14 @@ pub(crate) fn join(tx: &mut Tx<'_>, node: &NewNode, lease: NodeLease) -> Result<
     tx.query_one(&JOIN, times.as_slice())
 }
 
-/// Renews the lease of a node. If the node itself was found dead, it gets a new number. If `may_judge` is set
-/// and the heartbeat is not late, also ends the leases of dead nodes. Returns the number of the node.
+/// Renews the lease of a node. If the node itself was found dead, it gets a new number. If
+/// `may_declare_dead` is set and the heartbeat is not late, also ends the leases of dead nodes. Returns the number of the node.
 pub(crate) fn heartbeat(
     tx: &mut Tx<'_>,
     seq: i64,
     node: &NewNode,
     lease: NodeLease,
-    may_judge: bool,
+    may_declare_dead: bool,
 ) -> Result<(i64, Heartbeat), Error> {
     let now_ms = tx.now_ms();
     let (seq, mut heartbeat) = match tx.query_optional::<NodeInfo>(&FIND, params![seq])? {
@@ -63,7 +64,7 @@ pub(crate) fn heartbeat(
     };
     let nodes = list(tx)?;
     heartbeat.n_nodes = nodes.len();
-    if may_judge && !heartbeat.was_late {
+    if may_declare_dead && !heartbeat.was_late {
         for dead in nodes.into_iter().filter(|other| other.lease_until_ms <= now_ms) {
             heartbeat.n_returned += remove(tx, dead.seq)?;
             heartbeat.dead.push(dead);

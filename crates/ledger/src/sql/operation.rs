@@ -39,8 +39,8 @@ pub(crate) trait Operation: Send + 'static {
     /// Converts the operation, so that [`Operation::merge`] can determine its kind.
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 
-    /// The kind of an operation that can be merged with others.
-    fn kind(&self) -> Option<TypeId> {
+    /// The kind of an operation that can be merged with others: its types and its function.
+    fn kind(&self) -> Option<(TypeId, usize)> {
         None
     }
 }
@@ -210,8 +210,8 @@ impl<I: Send + 'static, T: Send + 'static> Operation for Calls<I, T> {
         self
     }
 
-    fn kind(&self) -> Option<TypeId> {
-        Some(TypeId::of::<Self>())
+    fn kind(&self) -> Option<(TypeId, usize)> {
+        Some((TypeId::of::<Self>(), self.function as usize))
     }
 }
 

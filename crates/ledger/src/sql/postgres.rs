@@ -25,6 +25,7 @@ mod writer;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use super::database::{Database, Shared, spawn};
 use crate::clock::Clock;
@@ -32,6 +33,7 @@ use crate::due_signal::DueTimes;
 use crate::error::Error;
 pub(crate) use bulk::{BulkConnection, RowWriter};
 use link::Link;
+use listener::Hints;
 #[cfg(test)]
 pub(crate) use test_database::TestDatabase;
 use url::Server;
@@ -54,7 +56,9 @@ fn open_blocking(url: &str, clock: &Clock, due_times: Arc<DueTimes>) -> Result<D
     bulk::refuse_unfinished_copy(&mut link)?;
     let shared = Arc::new(Shared::default());
     let reads = readers::start(&server, N_READERS, clock)?;
-    listener::start(server, clock.clone(), Arc::clone(&due_times), &shared)?;
-    let writer = Writer::new(link, clock.clone(), due_times, Arc::clone(&shared));
+    let own = Uuid::new_v4();
+    let hints = Hints { clock: clock.clone(), due_times: Arc::clone(&due_times), own };
+    listener::start(server, hints, &shared)?;
+    let writer = Writer::new(link, own, clock.clone(), due_times, Arc::clone(&shared));
     Ok(Database { writes: writer.start()?, reads, n_readers: N_READERS, shared })
 }

@@ -33,12 +33,11 @@ statements! {
     RETRY_IN_FUTURE = "SELECT seq FROM destinations
                        WHERE retry_ready_ms > ?1 AND (last_claimed_ms > ?1 OR paused_until_ms > ?2)";
     URGENT_IN_FUTURE = "SELECT seq FROM destinations WHERE urgent_ready_ms > ?1 AND last_claimed_ms > ?1";
-    DELETE_IDLE = "DELETE FROM destinations
-                   WHERE seq IN (SELECT seq FROM destinations
-                                 WHERE first_due_ms IS NULL AND retry_due_ms IS NULL
-                                   AND last_chance_due_ms IS NULL AND last_claimed_ms < ?1
-                                 ORDER BY last_claimed_ms LIMIT ?2)
-                     AND n_leased = 0";
+    IDLE = "SELECT seq FROM destinations
+            WHERE first_due_ms IS NULL AND retry_due_ms IS NULL AND last_chance_due_ms IS NULL
+              AND last_claimed_ms < ?1
+            ORDER BY last_claimed_ms LIMIT ?2";
+    DELETE["of_seq"] = "DELETE FROM destinations USING {rows} WHERE seq = v.of_seq AND n_leased = 0";
 }
 
 /// The lists of ready destinations that a claim reads.
@@ -112,6 +111,7 @@ pub(crate) fn clamp_to_clock(tx: &mut Tx<'_>) -> Result<(), Error> {
 /// Deletes up to `limit` destinations that have been idle for [`IDLE_LIFETIME_MS`].
 pub(super) fn delete_idle(tx: &mut Tx<'_>, limit: u32) -> Result<(), Error> {
     let before_ms = tx.now_ms().saturating_sub(IDLE_LIFETIME_MS);
-    tx.execute(&DELETE_IDLE, params![before_ms, limit])?;
+    let idle: Vec<i64> = tx.query(&IDLE, params![before_ms, limit])?;
+    tx.execute_all(&DELETE, &idle.iter().map(Params::of).collect::<Vec<_>>())?;
     Ok(())
 }

@@ -37,8 +37,10 @@ pub(super) async fn run(args: SealArgs) -> anyhow::Result<()> {
     let _lock = lock_data_directory(&config.server.data_dir)?;
     let path = seal_key_file(&config);
     let ledger = open_ledger(&config, Clock::System).await?;
+    // The nodes are read first, because the clock of a database server is known only after a transaction.
+    let nodes = ledger.nodes().await?;
     let now_ms = ledger.clock().now_ms();
-    let running = ledger.nodes().await?.into_iter().find(|node| node.lease_until_ms > now_ms);
+    let running = nodes.into_iter().find(|node| node.lease_until_ms > now_ms);
     if let Some(node) = running {
         anyhow::bail!("the node {} still runs: stop all nodes of this ledger first", node.node.name);
     }

@@ -194,9 +194,13 @@ impl Dispatcher {
     /// Makes one attempt to send a webhook and writes the result of the attempt to the ledger.
     async fn attend(&self, lease: Lease<DueWebhook>, return_leases: &CancellationToken) {
         let (id, attempt) = (lease.value.id, lease.attempt);
-        if !self.inner.ledger.holds_leases() {
-            tracing::warn!(%id, attempt, "this node may have lost its leases; the webhook is not sent here");
-            return;
+        let deadline = self.inner.settings.deadline;
+        let end_ms =
+            self.inner.ledger.clock().now_ms() + i64::try_from(deadline.as_millis()).unwrap_or(i64::MAX);
+        if !self.inner.ledger.holds_leases_for(deadline) || end_ms >= lease.until_ms {
+            tracing::warn!(%id, attempt, "the lease may end during the attempt; the webhook is not sent now");
+            let now = LedgerUpdate::Release { due_ms: self.inner.ledger.clock().now_ms() };
+            return now.write(&self.inner.ledger, &lease, return_leases).await;
         }
         let started_ms = self.inner.ledger.clock().now_ms();
         let Some(_in_flight) = self.inner.in_flight.begin(id) else {

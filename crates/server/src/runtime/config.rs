@@ -165,6 +165,10 @@ impl Config {
         if ledger.url.is_none() && !Role::ALL.iter().all(|role| node.roles.contains(role)) {
             return Some(("node.roles", "must be all roles, unless ledger.url is set"));
         }
+        // A node renews its lease five times while it lasts, so four fifths are always left for an attempt.
+        if ledger.url.is_some() && node.lease_s * 4 / 5 <= webhooks.deadline_s {
+            return Some(("node.lease_s", "must be more than 5/4 of webhooks.deadline_s"));
+        }
         // A lease must last longer than the work that it protects. If a lease expired during the work, a
         // second driver could begin the same work.
         if jobs.lease_s < 3 * (fetch.deadline_s + images.wall_s) {

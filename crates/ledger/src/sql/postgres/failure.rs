@@ -92,10 +92,11 @@ fn is_of_the_connection(error: &tokio_postgres::Error) -> bool {
 
 /// Returns whether a state means that the server cannot work now: class 53 (no disk space, memory or
 /// connections are left), class 57 (an operator or a time-out has intervened, the server starts or stops),
-/// class 58 (the system of the server failed), class 08 (connections), 25006 (a standby that became
-/// read-only), 25P03 (the time-out of an idle transaction) and 55P03 (the time-out of a lock).
+/// class 58 (the system of the server failed), class 08 (connections), 25006 and 0A000 (a standby, which cannot
+/// be written), 25P03 (the time-out of an idle transaction), 55P03 (the time-out of a lock). 26000 and 0A000 also
+/// mean that a prepared statement can no longer be used, for example after a migration. A new connection helps.
 fn is_away(state: &SqlState) -> bool {
     let code = state.code();
     ["53", "57", "58", "08"].iter().any(|class| code.starts_with(class))
-        || ["25006", "25P03", "55P03"].contains(&code)
+        || ["25006", "0A000", "25P03", "26000", "55P03"].contains(&code)
 }

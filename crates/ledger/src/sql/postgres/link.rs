@@ -58,6 +58,11 @@ impl Link {
         done
     }
 
+    /// Closes the connection, so that the next transaction opens another one.
+    pub(super) fn disconnect(&mut self) {
+        self.connection = None;
+    }
+
     /// Waits before the next attempt.
     pub(super) fn pause(&self) {
         self.runtime.block_on(async { tokio::time::sleep(RECONNECT_PAUSE).await });

@@ -10,6 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Builder;
 use tokio_postgres::{AsyncMessage, Connection, NoTls};
 
+use uuid::Uuid;
+
 use super::url::Server;
 use crate::clock::Clock;
 use crate::due_signal::{DueTimes, DueUpdate, Queue};
@@ -22,28 +24,43 @@ const CHANNEL: &str = "pixaven_due";
 /// The pause after a connection was lost or could not be opened.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
-/// The SQL text of a notification about due work, with a semicolon at its end.
-pub(super) fn notify(queue: Queue) -> &'static str {
+/// The SQL text of a notification about due work, with a semicolon at its end. `sender` is the writer that sends
+/// it.
+pub(super) fn notify(queue: Queue, sender: Uuid) -> String {
+    format!("NOTIFY {CHANNEL}, '{} {sender}';", word(queue))
+}
+
+fn word(queue: Queue) -> &'static str {
     match queue {
-        Queue::Jobs => "NOTIFY pixaven_due, 'jobs';",
-        Queue::Webhooks => "NOTIFY pixaven_due, 'webhooks';",
+        Queue::Jobs => "jobs",
+        Queue::Webhooks => "webhooks",
     }
 }
 
+/// Returns the queue that a notification of another process is about.
+fn queue_of(payload: &str, own: Uuid) -> Option<Queue> {
+    let (about, sender) = payload.split_once(' ')?;
+    let is_own = sender == own.to_string();
+    [Queue::Jobs, Queue::Webhooks].into_iter().find(|queue| !is_own && word(*queue) == about)
+}
+
+/// Where the hints of other processes go.
+pub(super) struct Hints {
+    pub(super) clock: Clock,
+    pub(super) due_times: Arc<DueTimes>,
+    /// The writer of this process, whose own notifications are ignored.
+    pub(super) own: Uuid,
+}
+
 /// Starts the listening thread. The thread ends when the database is closed.
-pub(super) fn start(
-    server: Arc<Server>,
-    clock: Clock,
-    due_times: Arc<DueTimes>,
-    shared: &Shared,
-) -> Result<(), Error> {
+pub(super) fn start(server: Arc<Server>, hints: Hints, shared: &Shared) -> Result<(), Error> {
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::Database(Box::new(error)))?;
     let mut is_closed = shared.is_closed.subscribe();
     spawn("ledger-listener", move || {
         runtime.block_on(async {
             while !*is_closed.borrow() {
-                let listening = listen(&server, &clock, &due_times);
+                let listening = listen(&server, &hints);
                 tokio::select! {
                     // The result is ignored: the thread connects again in any case.
                     _ = listening => {}
@@ -59,15 +76,15 @@ pub(super) fn start(
 }
 
 /// Connects and receives notifications until the connection ends.
-async fn listen(server: &Server, clock: &Clock, due_times: &DueTimes) -> Result<(), tokio_postgres::Error> {
+async fn listen(server: &Server, hints: &Hints) -> Result<(), tokio_postgres::Error> {
     match server.tls.clone() {
         Some(tls) => {
             let (client, connection) = server.config.connect(tls).await?;
-            receive(&client, connection, clock, due_times).await
+            receive(&client, connection, hints).await
         }
         None => {
             let (client, connection) = server.config.connect(NoTls).await?;
-            receive(&client, connection, clock, due_times).await
+            receive(&client, connection, hints).await
         }
     }
 }
@@ -75,8 +92,7 @@ async fn listen(server: &Server, clock: &Clock, due_times: &DueTimes) -> Result<
 async fn receive<S, T>(
     client: &tokio_postgres::Client,
     mut connection: Connection<S, T>,
-    clock: &Clock,
-    due_times: &DueTimes,
+    hints: &Hints,
 ) -> Result<(), tokio_postgres::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -93,8 +109,9 @@ where
             }
             message = poll_fn(|context| connection.poll_message(context)) => match message {
                 Some(Ok(AsyncMessage::Notification(due))) if due.channel() == CHANNEL => {
-                    let queue = if due.payload() == "jobs" { Queue::Jobs } else { Queue::Webhooks };
-                    due_times.apply(queue, DueUpdate::WorkDueAt(clock.now_ms()));
+                    if let Some(queue) = queue_of(due.payload(), hints.own) {
+                        hints.due_times.apply(queue, DueUpdate::WorkDueAt(hints.clock.now_ms()));
+                    }
                 }
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(error),

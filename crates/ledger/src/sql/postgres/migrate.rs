@@ -45,6 +45,11 @@ pub(super) fn migrate(link: &mut Link) -> Result<(), Error> {
                 "UPDATE schema_version SET version = {version}, compatible_from = {compatible_from}"
             ))?;
         }
+        // The rows of processes that ended long ago.
+        transaction.run(
+            "DELETE FROM writers
+             WHERE at_ms < extract(epoch FROM clock_timestamp()) * 1000 - 7 * 24 * 60 * 60 * 1000.0",
+        )?;
         transaction.run("COMMIT")?;
         Ok((version, compatible_from))
     });

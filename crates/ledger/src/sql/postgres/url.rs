@@ -9,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::Error;
@@ -64,6 +64,8 @@ impl Server {
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_user_timeout(TCP_USER_TIMEOUT)
             .keepalives_idle(KEEPALIVE_IDLE)
+            // Of several hosts, and after a failover, only the one that can be written is used.
+            .target_session_attrs(TargetSessionAttrs::ReadWrite)
             .ssl_mode(if is_encrypted { SslMode::Require } else { SslMode::Disable });
         let tls = is_encrypted.then(|| tls(parameters.root_certificate.as_deref())).transpose()?;
         Ok(Self { config, tls })

@@ -33,6 +33,7 @@ use crate::sql::operation::{Operation, RunEffect, TransactionFailure};
 /// on the values of their parameters, so the server need not plan a statement again for each call.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL statement_timeout = '30s'; \
                      SET LOCAL plan_cache_mode = force_generic_plan; \
+                     SET LOCAL max_parallel_workers_per_gather = 0; \
                      SET LOCAL idle_in_transaction_session_timeout = '5s'; \
                      SELECT pg_advisory_xact_lock(1347966542, 1)";
 
@@ -67,8 +68,14 @@ enum Progress {
 }
 
 impl Writer {
-    pub(super) fn new(link: Link, clock: Clock, due_times: Arc<DueTimes>, shared: Arc<Shared>) -> Self {
-        Self { link, clock, due_times, shared, id: Uuid::new_v4(), n_batches: 0, stop: None }
+    pub(super) fn new(
+        link: Link,
+        id: Uuid,
+        clock: Clock,
+        due_times: Arc<DueTimes>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self { link, clock, due_times, shared, id, n_batches: 0, stop: None }
     }
 
     /// Starts the writing thread, and returns its queue. The thread ends when it receives a stop message, or
@@ -149,7 +156,7 @@ impl Writer {
             if transaction.n_changes == 0 {
                 return transaction.run("ROLLBACK").map(|()| false);
             }
-            let hints = if has_peers { hints(&batch.due_updates, now_ms) } else { String::new() };
+            let hints = if has_peers { hints(&batch.due_updates, id, now_ms) } else { String::new() };
             let commit = format!(
                 "{hints}INSERT INTO writers (id, batch, at_ms) VALUES ('{id}', {n_batches}, {server_ms})
                  ON CONFLICT (id) DO UPDATE SET batch = excluded.batch, at_ms = excluded.at_ms; COMMIT"
@@ -165,7 +172,7 @@ impl Writer {
     }
 
     /// Reads whether the last batch was committed. Waits until the server can be reached; meanwhile, other
-    /// operations fail. Fails if the thread must end.
+    /// operations fail. Fails only if the thread must end.
     fn was_committed(&mut self, messages: &Receiver<Message>) -> Result<bool, Failure> {
         let sql = format!("SELECT batch FROM writers WHERE id = '{}'", self.id);
         loop {
@@ -179,9 +186,10 @@ impl Writer {
                 Err(failure) => failure,
             };
             self.refuse_waiting(&failure, messages);
-            if self.stop.is_some() || !failure.is_passing() {
+            if self.stop.is_some() {
                 return Err(failure);
             }
+            self.link.disconnect();
             self.link.pause();
         }
     }
@@ -201,13 +209,17 @@ impl Writer {
 }
 
 /// Returns the SQL text that tells other nodes about work that is due at once.
-fn hints(due_updates: &[(Queue, DueUpdate)], now_ms: i64) -> String {
+fn hints(due_updates: &[(Queue, DueUpdate)], id: Uuid, now_ms: i64) -> String {
     let is_due = |queue| {
         due_updates.iter().any(|update| {
             matches!(update, (of, DueUpdate::WorkDueAt(due_ms)) if *of == queue && *due_ms <= now_ms)
         })
     };
-    [Queue::Jobs, Queue::Webhooks].into_iter().filter(|queue| is_due(*queue)).map(notify).collect()
+    [Queue::Jobs, Queue::Webhooks]
+        .into_iter()
+        .filter(|queue| is_due(*queue))
+        .map(|queue| notify(queue, id))
+        .collect()
 }
 
 /// Runs the operations of a batch. An operation that fails undoes only its own writes.
