@@ -44,7 +44,7 @@ statements! {
     /// This statement ends the leases that have run out. The jobs of these leases are due from now on, like
     /// new jobs.
     REAP = "UPDATE jobs SET lease_until_ms = NULL, due_ms = ?2, n_crashes = n_crashes + 1
-            WHERE lease_until_ms <= ?1 AND (?3 IS NULL OR owner = ?3)";
+            WHERE lease_until_ms <= ?1 AND (owner = ?3 OR ?3 IS NULL)";
     NEXT_DUE = "SELECT due_ms FROM jobs WHERE lease_until_ms IS NULL ORDER BY due_ms LIMIT 1";
     NEXT_LEASE_END = "SELECT lease_until_ms FROM jobs WHERE lease_until_ms IS NOT NULL
                       ORDER BY lease_until_ms LIMIT 1";

@@ -15,6 +15,8 @@ mod failure;
 mod link;
 mod listener;
 mod migrate;
+#[cfg(test)]
+mod plans;
 mod readers;
 #[cfg(test)]
 mod test_database;

@@ -39,7 +39,7 @@ statements! {
     );
     REAP = concat!(
         "UPDATE webhook_queue SET lease_until_ms = NULL, due_ms = ?2, due_reason = ?3, is_last_chance = 0
-         WHERE lease_until_ms <= ?1 AND (?4 IS NULL OR owner = ?4) RETURNING ", reaped_columns!()
+         WHERE lease_until_ms <= ?1 AND (owner = ?4 OR ?4 IS NULL) RETURNING ", reaped_columns!()
     );
 }
 

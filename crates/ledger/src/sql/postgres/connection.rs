@@ -71,12 +71,17 @@ impl Connection {
 
     /// Runs SQL text without parameters. Returns the first column of the last row, if the text returns rows.
     pub(super) fn run(&self, runtime: &Runtime, sql: &str) -> Result<Option<String>, Failure> {
+        Ok(self.lines(runtime, sql)?.pop())
+    }
+
+    /// Runs SQL text without parameters. Returns the first column of all rows.
+    fn lines(&self, runtime: &Runtime, sql: &str) -> Result<Vec<String>, Failure> {
         let messages = runtime.block_on(timely(self.client.simple_query(sql)))?;
-        let last_row = messages.iter().rev().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(row.get(0).map(str::to_owned)),
+        let first_column = |message: &SimpleQueryMessage| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
             _ => None,
-        });
-        Ok(last_row.flatten())
+        };
+        Ok(messages.iter().filter_map(first_column).collect())
     }
 
     /// Begins a transaction with the SQL text `begin`. Returns the transaction, and the time of the server's
@@ -109,6 +114,12 @@ impl Transaction<'_> {
     /// Runs SQL text without parameters. Returns the first column of the last row.
     pub(super) fn value(&mut self, sql: &str) -> Result<Option<String>, Failure> {
         self.connection.run(self.runtime, sql)
+    }
+
+    /// Runs SQL text without parameters. Returns the first column of all rows.
+    #[cfg(test)]
+    pub(super) fn lines(&mut self, sql: &str) -> Result<Vec<String>, Failure> {
+        self.connection.lines(self.runtime, sql)
     }
 
     fn prepare(

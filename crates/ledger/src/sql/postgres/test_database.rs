@@ -38,6 +38,25 @@ impl TestDatabase {
         done.unwrap()
     }
 
+    /// Runs SQL text and commits.
+    pub(crate) fn run(&mut self, sql: &str) {
+        let done = self.0.transact("BEGIN", |transaction, _| {
+            transaction.run(sql)?;
+            transaction.run("COMMIT")
+        });
+        done.unwrap();
+    }
+
+    /// Runs SQL text, and returns the first column of all rows as lines.
+    pub(crate) fn lines(&mut self, sql: &str) -> String {
+        let lines = self.0.transact("BEGIN", |transaction, _| {
+            let lines = transaction.lines(sql)?;
+            transaction.run("ROLLBACK")?;
+            Ok(lines)
+        });
+        lines.unwrap().join("\n")
+    }
+
     /// Runs a query whose result is one number.
     pub(crate) fn number(&mut self, sql: &str) -> i64 {
         let value = self.0.transact("BEGIN", |transaction, _| {
