@@ -28,12 +28,15 @@ fn temporary_directory() -> TempDir {
     TempDir::new().expect("a temporary directory can be created")
 }
 
-/// Extracts an archive as the documentation says: into the data directory of an empty `directory`.
-fn restore(archive: &Path, directory: &Path) {
+/// Extracts an archive as the documentation says: into the data directory of an empty `directory`, with the seal
+/// keys beside it.
+fn restore(archive: &Path, seal_keys: &Path, directory: &Path) {
     let data_dir = directory.join("pixaven-data");
     std::fs::create_dir(&data_dir).expect("the directory can be created");
     let file = File::open(archive).expect("the archive exists");
     tar::Archive::new(file).unpack(&data_dir).expect("the archive can be extracted");
+    assert!(!data_dir.join("seal.key").exists(), "the archive has no keys");
+    std::fs::copy(seal_keys, data_dir.join("seal.key")).expect("the keys can be copied");
 }
 
 /// Returns the number of webhooks of a ledger that were not sent yet.
@@ -92,7 +95,8 @@ async fn every_backup_of_a_server_at_work_starts_a_server_that_does_the_rest_of_
     let mut n_restored_jobs = 0;
     for n in 0..N_BACKUPS {
         let restored = temporary_directory();
-        restore(&directory.path().join(format!("{n}.tar")), restored.path());
+        let seal_keys = directory.path().join("pixaven-data/seal.key");
+        restore(&directory.path().join(format!("{n}.tar")), &seal_keys, restored.path());
         let check = ["ledger", "check", "--ledger", "sqlite:pixaven-data"];
         let (is_sound, text, error) = run(restored.path(), &check, &[]).await;
         assert!(is_sound, "{text} {error}");
