@@ -21,10 +21,9 @@ columns! {
 }
 
 statements! {
-    /// This statement inserts no request of an unknown account, and no request whose id exists.
+    /// This statement inserts no request whose id exists.
     ADD_REQUEST[request_columns!()] = concat!(
         "INSERT INTO requests (", request_columns!(), ") SELECT ", request_columns!(of_rows), " FROM {rows}
-         WHERE EXISTS (SELECT 1 FROM accounts WHERE accounts.id = v.account)
          ON CONFLICT (id) DO NOTHING RETURNING id, seq"
     );
     ADD_JOB["seq, account, due_ms"] = "INSERT INTO jobs (seq, account, due_ms, fence, n_crashes)
@@ -54,7 +53,15 @@ struct RequestRow<'a> {
 /// exists, or whose account does not exist, is not inserted.
 pub(crate) fn accept(tx: &mut Tx<'_>, requests: &[NewRequest]) -> Result<Vec<Result<(), Error>>, Error> {
     let now_ms = tx.now_ms();
-    let new: Vec<_> = requests.iter().map(|request| RequestRow::new(request, now_ms)).collect();
+    let mut is_known = HashMap::<AccountId, bool>::new();
+    for request in requests {
+        if !is_known.contains_key(&request.account) {
+            let account: Option<AccountId> = tx.query_optional(&ACCOUNT, params![request.account])?;
+            is_known.insert(request.account, account.is_some());
+        }
+    }
+    let of_known = requests.iter().filter(|request| is_known[&request.account]);
+    let new: Vec<_> = of_known.map(|request| RequestRow::new(request, now_ms)).collect();
     let inserted: Vec<(Uuid, i64)> =
         tx.query_all(&ADD_REQUEST, &new.iter().map(Params::of).collect::<Vec<_>>())?;
     let mut seqs: HashMap<_, _> = inserted.into_iter().collect();
@@ -66,7 +73,8 @@ pub(crate) fn accept(tx: &mut Tx<'_>, requests: &[NewRequest]) -> Result<Vec<Res
                 accepted.push((seq, request));
                 answers.push(Ok(()));
             }
-            None => answers.push(Err(refusal(tx, request)?)),
+            None if is_known[&request.account] => answers.push(Err(Error::Exists)),
+            None => answers.push(Err(Error::UnknownAccount(request.account))),
         }
     }
     let (mut deltas, mut inputs, mut jobs) = (Deltas::default(), Vec::new(), Vec::new());
@@ -85,12 +93,6 @@ pub(crate) fn accept(tx: &mut Tx<'_>, requests: &[NewRequest]) -> Result<Vec<Res
         tx.update_due_time(Queue::Jobs, DueUpdate::WorkDueAt(now_ms));
     }
     Ok(answers)
-}
-
-/// Returns why a request was not inserted.
-fn refusal(tx: &mut Tx<'_>, request: &NewRequest) -> Result<Error, Error> {
-    let account: Option<AccountId> = tx.query_optional(&ACCOUNT, params![request.account])?;
-    Ok(if account.is_some() { Error::Exists } else { Error::UnknownAccount(request.account) })
 }
 
 impl<'a> RequestRow<'a> {

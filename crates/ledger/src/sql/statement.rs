@@ -38,8 +38,8 @@ impl Statement {
                 return self.sql.into();
             }
             let names: Vec<_> = self.row.split(", ").collect();
-            let sql = self
-                .sql
+            let sql = insert_of_values(self.sql).unwrap_or_else(|| self.sql.to_owned());
+            let sql = sql
                 .replace("{rows}, {lateral}", "{rows}, ")
                 .replace("{rows}, ", "")
                 .replace(" FROM {rows}", "")
@@ -68,6 +68,14 @@ impl Statement {
         }
         text
     }
+}
+
+/// Turns `INSERT … SELECT … FROM {rows}` into `INSERT … VALUES (…)`. For an `INSERT` of a query, SQLite keeps a
+/// journal of its own, so that it can undo a part of the rows. Returns `None` for other statements.
+fn insert_of_values(sql: &str) -> Option<String> {
+    let (insert, query) = sql.split_once("SELECT ").filter(|_| sql.trim_start().starts_with("INSERT"))?;
+    let (values, rest) = query.split_once(" FROM {rows}")?;
+    Some(format!("{insert}VALUES ({}){rest}", values.trim_end()))
 }
 
 /// Replaces each `v.name` by the number of this name in `names`.
@@ -126,7 +134,7 @@ mod tests {
         };
         check(
             "INSERT INTO jobs (seq, due) SELECT v.seq, v.n_due FROM {rows}",
-            "INSERT INTO jobs (seq, due) SELECT ?1, ?2",
+            "INSERT INTO jobs (seq, due) VALUES (?1, ?2)",
             "INSERT INTO jobs (seq, due) SELECT v.seq, v.n_due FROM unnest($1, $2) AS v (seq, n_due)",
         );
         check(
