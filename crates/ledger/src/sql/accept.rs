@@ -1,6 +1,7 @@
 //! Accepts requests: inserts each request with its job and its webhook.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use uuid::Uuid;
 
@@ -55,9 +56,9 @@ pub(crate) fn accept(tx: &mut Tx<'_>, requests: &[NewRequest]) -> Result<Vec<Res
     let now_ms = tx.now_ms();
     let mut is_known = HashMap::<AccountId, bool>::new();
     for request in requests {
-        if !is_known.contains_key(&request.account) {
+        if let Entry::Vacant(entry) = is_known.entry(request.account) {
             let account: Option<AccountId> = tx.query_optional(&ACCOUNT, params![request.account])?;
-            is_known.insert(request.account, account.is_some());
+            entry.insert(account.is_some());
         }
     }
     let of_known = requests.iter().filter(|request| is_known[&request.account]);
