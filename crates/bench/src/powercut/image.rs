@@ -2,7 +2,10 @@
 //! durable changes, and some of the changes that were not flushed yet.
 
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -87,7 +90,10 @@ impl Image {
             std::fs::create_dir_all(root.join(directory))?;
         }
         for (path, content) in &self.files {
-            std::fs::write(root.join(path), content.as_slice())?;
+            // The server creates its files for their owner only, and refuses seal keys that others can read.
+            let mut file =
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(root.join(path))?;
+            file.write_all(content.as_slice())?;
         }
         Ok(())
     }
