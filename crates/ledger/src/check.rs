@@ -13,8 +13,8 @@ pub struct Violation {
 }
 
 /// Checks that the rows of a ledger agree with each other: that the counters equal the rows, that the queues
-/// contain what the statuses of the webhooks say, that each destination knows its waiting and its leased
-/// webhooks, and that no row is left over. Of an SQLite file, the structure of the file is checked first.
+/// contain the webhooks whose statuses say that they wait, that the state of each destination agrees with the
+/// waiting and the leased webhooks of this destination, and that no row is left over. Of an SQLite file, the structure of the file is checked first.
 ///
 /// The ledger may be in use: all rules see the same snapshot. Nothing is changed, and no schema is migrated.
 /// The check reads most tables completely. `on_violation` is called from another thread for each violation.

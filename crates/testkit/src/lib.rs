@@ -6,6 +6,7 @@
 //! provide a resource that every test machine has, such as a free port.
 
 pub mod bucket;
+pub mod forbidden_hosts;
 pub mod hostile_origins;
 pub mod http_server;
 pub mod image_origin;

@@ -66,7 +66,7 @@ struct Settings {
 }
 
 /// Returns the output settings for a sample of a picture of `n_pixels` pixels: the sample gets the effort of the whole
-/// picture, so that its score and its bytes per pixel are those of the whole picture.
+/// picture, so that the score and the bytes per pixel of the sample are those of the whole picture.
 pub(super) fn for_sample(output: &Output, n_pixels: u64) -> Output {
     Output { effort: Some(Settings::of(output, n_pixels).effort), ..*output }
 }

@@ -117,9 +117,11 @@ impl Ledger {
     /// Sends a heartbeat if the last one is overdue, so that new leases belong to a living node and last at least
     /// four fifths of the lease of the node.
     pub(super) async fn ensure_membership(&self) -> Result<(), Error> {
-        let is_overdue = |joined: Joined| Instant::now() + joined.lease * 4 / 5 >= joined.until;
-        let is_late = self.membership.joined().is_some_and(is_overdue);
-        if is_late { self.heartbeat().await.map(drop) } else { Ok(()) }
+        let is_overdue = match &*self.membership.lock() {
+            State::Joined(joined) => Instant::now() + joined.lease * 4 / 5 >= joined.until,
+            State::Alone | State::Left => false,
+        };
+        if is_overdue { self.heartbeat().await.map(drop) } else { Ok(()) }
     }
 
     /// Returns all nodes, longest running first. A ledger in a file has none.
@@ -135,7 +137,10 @@ impl Ledger {
 
     /// The number of this node, with which its leases are marked. `None` before [`Ledger::join_nodes`].
     pub(super) fn owner(&self) -> Option<i64> {
-        self.membership.joined().map(|joined| joined.seq)
+        match &*self.membership.lock() {
+            State::Joined(joined) => Some(joined.seq),
+            State::Alone | State::Left => None,
+        }
     }
 
     fn node_lease(&self, lease: Duration) -> NodeLease {

@@ -20,7 +20,8 @@ impl Database {
         Self::Sqlite(sqlite::memory())
     }
 
-    /// Runs one operation in its own transaction. Returns its result and its changes of due times.
+    /// Runs one operation in its own transaction. Returns the result of the operation, and the
+    /// changes of due times that the operation has recorded.
     pub(super) fn transact<T>(
         &mut self,
         now_ms: i64,

@@ -53,8 +53,8 @@ impl TableDigest {
     }
 }
 
-/// Adds a value to the hash of a row: a byte for its kind and, if its length can vary, its length, so that two
-/// different rows never add the same bytes. A UUID counts as its 16 bytes, because SQLite stores these.
+/// Adds a value to the hash of a row: a byte for the kind of the value, the length of a text or of bytes, and
+/// the value. Therefore two different rows never add the same bytes. A UUID counts as its 16 bytes, because SQLite stores these.
 fn hash_value(hash: &mut Sha256, value: &SqlValue<'_>) {
     match value {
         SqlValue::Null(_) => hash.update([0]),

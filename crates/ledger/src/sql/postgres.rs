@@ -26,10 +26,10 @@ mod writer;
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::database::{Database, Shared, spawn};
+use super::command::in_thread;
+use super::database::{Database, Shared};
 use crate::clock::Clock;
 use crate::due_signal::DueTimes;
 use crate::error::Error;
@@ -46,9 +46,7 @@ const N_READERS: usize = 4;
 
 /// Connects to the database of a URL, migrates its schema and starts the threads.
 pub(crate) async fn open(url: String, clock: Clock, due_times: Arc<DueTimes>) -> Result<Database, Error> {
-    let (opened, answer) = oneshot::channel();
-    spawn("ledger-open", move || drop(opened.send(open_blocking(&url, &clock, due_times))))?;
-    answer.await.map_err(|_| Error::Closed)?
+    in_thread("ledger-open", move || open_blocking(&url, &clock, due_times)).await?
 }
 
 fn open_blocking(url: &str, clock: &Clock, due_times: Arc<DueTimes>) -> Result<Database, Error> {

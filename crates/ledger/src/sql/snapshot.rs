@@ -17,8 +17,8 @@ pub(crate) trait Snapshot {
         on_row: impl FnMut(&[SqlValue<'_>]) -> Result<(), E>,
     ) -> Result<(), E>;
 
-    /// Returns what the database itself finds wrong with its files, one text for each fault. A database that
-    /// checks its files while it reads them finds nothing here.
+    /// Lets the database check its own files. Returns a text for each fault. The list is empty for a database
+    /// that checks its files while it reads them.
     fn faults_of_files(&mut self) -> Result<Vec<String>, Error>;
 
     /// Returns the number in the only column of the only row of a query.

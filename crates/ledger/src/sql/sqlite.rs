@@ -23,9 +23,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
-use super::database::{Database, Shared, spawn};
+use super::command::in_thread;
+use super::database::{Database, Shared};
 use crate::clock::Clock;
 use crate::due_signal::DueTimes;
 use crate::error::Error;
@@ -44,9 +44,7 @@ const N_READERS: usize = 2;
 
 /// Opens the database file, creates the file if it is missing, and starts the threads.
 pub(crate) async fn open(path: PathBuf, clock: Clock, due_times: Arc<DueTimes>) -> Result<Database, Error> {
-    let (opened, answer) = oneshot::channel();
-    spawn("ledger-open", move || drop(opened.send(open_blocking(&path, &clock, due_times))))?;
-    answer.await.map_err(|_| Error::Closed)?
+    in_thread("ledger-open", move || open_blocking(&path, &clock, due_times)).await?
 }
 
 fn open_blocking(path: &Path, clock: &Clock, due_times: Arc<DueTimes>) -> Result<Database, Error> {

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use pixaven_ledger::{
     BackupError, FileContent, InputRef, Ledger, NamedFile, NewRequest, Store, StoredContent, UsageDelta,
-    Watermark, WatermarkQuota, back_up_ledger,
+    WatermarkQuota, back_up_ledger,
 };
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, LEASE_MS, START_MS, job_outcome, only, request, result, webhook};
+use crate::fixture::{Fixture, LEASE_MS, START_MS, job_outcome, only, request, result, watermark, webhook};
 use crate::worked::violations;
 
 /// Accepts an upload whose bytes are in the file `key`.
@@ -26,18 +26,7 @@ async fn add_files(f: &Fixture) {
         f.ledger.record_result(f.account, UsageDelta::default(), Some(stored)).await.unwrap();
     }
     for id in ["kept", "removed"] {
-        let watermark = Watermark {
-            id: id.to_owned(),
-            account: f.account,
-            name: "logo.png".to_owned(),
-            format: "PNG".to_owned(),
-            width: 30,
-            height: 20,
-            bytes: 99,
-            sha1: "ab".to_owned(),
-            created_ms: START_MS,
-        };
-        f.ledger.add_watermark(watermark, WatermarkQuota { count: 9, bytes: 999 }).await.unwrap();
+        f.ledger.add_watermark(watermark(id, f), WatermarkQuota { count: 9, bytes: 999 }).await.unwrap();
     }
     f.ledger.remove_watermark(f.account, "removed").await.unwrap();
 }

@@ -10,7 +10,7 @@ use pixaven_ledger::{
 };
 use pixaven_testkit::postgres::new_database;
 
-use crate::fixture::{Fixture, LEASE_MS, delivered, job_outcome, key, request, webhook};
+use crate::fixture::{Fixture, LEASE_MS, all_webhooks, delivered, job_outcome, key, request, webhook};
 use crate::worked::{N_UNDER_WAY, TABLES, accept, violations, work};
 
 /// A ledger in a file, which a server has worked with, and an empty PostgreSQL database.
@@ -98,16 +98,7 @@ fn stop_at_requests(step: &CopyStep, stopped: &Sender<()>, stop: &Receiver<()>) 
 async fn history(ledger: &Ledger, account: i64) -> Vec<WebhookRecord> {
     let (mut records, mut before) = (Vec::new(), None);
     loop {
-        let query = WebhookQuery {
-            account,
-            statuses: vec![],
-            host: None,
-            start_ms: None,
-            end_ms: None,
-            before,
-            offset: 0,
-            limit: 100,
-        };
+        let query = WebhookQuery { before, ..all_webhooks(account) };
         let page = ledger.webhooks(query).await.unwrap();
         for listed in page.webhooks {
             records.push(ledger.webhook(account, listed.id).await.unwrap().unwrap());

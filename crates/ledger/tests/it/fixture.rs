@@ -7,7 +7,7 @@ use std::path::Path;
 use pixaven_ledger::{
     AccountId, Attempt, Authority, Clock, DeliveryLimits, DueWebhook, InputRef, Job, JobOutcome, Lease,
     Ledger, NewKey, NewRequest, NewWebhook, Outcome, Store, StoredContent, StoredResult, Timings, UsageDelta,
-    WebhookRecord, WebhookStatus,
+    Watermark, WebhookQuery, WebhookRecord, WebhookStatus,
 };
 use uuid::Uuid;
 
@@ -164,6 +164,34 @@ pub(crate) fn attempt(outcome: Outcome, status: Option<u16>) -> Attempt {
 
 pub(crate) fn delivered() -> Attempt {
     attempt(Outcome::Delivered, Some(204))
+}
+
+pub(crate) fn watermark(id: &str, f: &Fixture) -> Watermark {
+    Watermark {
+        id: id.to_owned(),
+        account: f.account,
+        name: "logo.png".to_owned(),
+        format: "PNG".to_owned(),
+        width: 64,
+        height: 48,
+        bytes: 300,
+        sha1: "b752df4c53d29212e71eecc08b9cf6c4ab6f0652".to_owned(),
+        created_ms: f.clock.now_ms(),
+    }
+}
+
+/// Returns the query for the latest 100 webhooks of an account.
+pub(crate) fn all_webhooks(account: AccountId) -> WebhookQuery {
+    WebhookQuery {
+        account,
+        statuses: vec![],
+        host: None,
+        start_ms: None,
+        end_ms: None,
+        before: None,
+        offset: 0,
+        limit: 100,
+    }
 }
 
 /// Returns the due time of a webhook's next attempt.

@@ -5,12 +5,12 @@ mod memory;
 
 use std::future::Future;
 
-use pixaven_ledger::{Disposition, Error, FailureReason, Lease, Outcome, ReleaseReason, WebhookQuery};
+use pixaven_ledger::{Disposition, Error, FailureReason, Lease, Outcome, ReleaseReason};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, attempt, job_outcome, next_due_ms, request, webhook};
+use crate::fixture::{Fixture, all_webhooks, attempt, job_outcome, next_due_ms, request, webhook};
 use crate::worked::violations;
 use memory::{LeaseKey, Memory};
 
@@ -210,16 +210,7 @@ impl Both {
     /// Checks that the counters, lists and records of the ledger agree with the model.
     async fn compare(&self) {
         assert_eq!(self.f.counts().await, self.memory.counts());
-        let query = WebhookQuery {
-            account: self.f.account,
-            statuses: vec![],
-            host: None,
-            before: None,
-            start_ms: None,
-            end_ms: None,
-            offset: 0,
-            limit: 100,
-        };
+        let query = all_webhooks(self.f.account);
         let page = self.f.ledger.webhooks(query).await.unwrap();
         assert_eq!(page.total, self.memory.webhooks.len() as u64);
         for listed in page.webhooks {

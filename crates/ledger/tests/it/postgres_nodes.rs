@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use pixaven_ledger::{
     AddWatermarkOutcome, Clock, Disposition, Error, Heartbeat, IdempotencyStatus, IdempotentRequest, Ledger,
-    NewNode, Outcome, Watermark, WatermarkQuota, WebhookStatus,
+    NewNode, Outcome, WatermarkQuota, WebhookStatus,
 };
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, LEASE_MS, START_MS, delivered, job_outcome, request, webhook, webhook_to};
+use crate::fixture::{
+    Fixture, LEASE_MS, START_MS, delivered, job_outcome, request, watermark, webhook, webhook_to,
+};
 
 const N_NODES: usize = 3;
 
@@ -120,17 +122,7 @@ async fn processes_that_add_watermarks_at_the_same_time_do_not_exceed_the_quota_
     let mut callers = JoinSet::new();
     for n in 0..30 {
         let node = nodes[n % N_NODES].clone();
-        let new = Watermark {
-            id: format!("watermark{n}"),
-            account: f.account,
-            name: "logo.png".to_owned(),
-            format: "png".to_owned(),
-            width: 10,
-            height: 10,
-            bytes: 100,
-            sha1: String::new(),
-            created_ms: START_MS,
-        };
+        let new = watermark(&format!("watermark{n}"), &f);
         callers.spawn(async move {
             node.add_watermark(new, WatermarkQuota { count: 7, bytes: 100_000 }).await.unwrap()
         });

@@ -3,15 +3,15 @@
 use bytes::Bytes;
 use pixaven_ledger::{
     Attempt, Disposition, FailureReason, IdempotentRequest, InputRef, JobOutcome, NewRequest, Outcome,
-    Secret, StoredContent, StoredResult, UsageDelta, Violation, Watermark, WatermarkQuota, WebhookQuery,
-    check_ledger,
+    Secret, StoredContent, StoredResult, UsageDelta, Violation, WatermarkQuota, check_ledger,
 };
 use std::sync::{Arc, Mutex};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::fixture::{
-    Fixture, LEASE_MS, START_MS, attempt, delivered, job_outcome, key, payload, request, result, webhook_to,
+    Fixture, LEASE_MS, START_MS, all_webhooks, attempt, delivered, job_outcome, key, payload, request,
+    result, watermark, webhook_to,
 };
 
 /// The tables that [`work`] fills, in the order in which a copy compares them.
@@ -118,18 +118,7 @@ async fn add_everything_else(f: &Fixture) {
         ledger.record_result(account, UsageDelta::default(), Some(stored)).await.unwrap();
     }
     for id in ["kept", "removed"] {
-        let watermark = Watermark {
-            id: id.to_owned(),
-            account,
-            name: "logo.png".to_owned(),
-            format: "PNG".to_owned(),
-            width: 30,
-            height: 20,
-            bytes: 99,
-            sha1: "ab".to_owned(),
-            created_ms: START_MS,
-        };
-        ledger.add_watermark(watermark, WatermarkQuota { count: 9, bytes: 999 }).await.unwrap();
+        ledger.add_watermark(watermark(id, f), WatermarkQuota { count: 9, bytes: 999 }).await.unwrap();
     }
     ledger.remove_watermark(account, "removed").await.unwrap();
     for name in ["answered", "begun"] {
@@ -140,17 +129,7 @@ async fn add_everything_else(f: &Fixture) {
             ledger.store_idempotent_answer(&request, "{}".to_owned()).await.unwrap();
         }
     }
-    let all = WebhookQuery {
-        account,
-        statuses: vec![],
-        host: None,
-        start_ms: None,
-        end_ms: None,
-        before: None,
-        offset: 0,
-        limit: 100,
-    };
-    ledger.start_bulk_resend(all, Some(5)).await.unwrap();
+    ledger.start_bulk_resend(all_webhooks(account), Some(5)).await.unwrap();
     ledger.rotate_secret(account, Secret::from("whsec_second".to_owned()), 1_000).await.unwrap();
     let second = ledger.create_key(key(1)).await.unwrap();
     ledger.revoke_key(&second.id).await.unwrap();

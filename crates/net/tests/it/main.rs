@@ -21,6 +21,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pixaven_net::{AddressPolicy, Exchange, Net, NetError, NetSettings};
+use pixaven_testkit::forbidden_hosts::FORBIDDEN_HOSTS;
 use pixaven_testkit::ports::ClosedPort;
 use pixaven_testkit::receiver::ScriptedReceiver;
 use pixaven_testkit::script::Action::{self, Drip, Flood, Hang, ReadByte, ReadHead, ReadRequest};
@@ -265,19 +266,7 @@ async fn the_http_client_never_connects_to_an_address_that_the_address_policy_fo
     let receiver = ScriptedReceiver::start(vec![respond(OK)]);
     let port = receiver.address.port();
     let strict = net(&[]);
-    for host in [
-        "127.0.0.1",
-        "localhost",
-        "0x7f.1",
-        "2130706433",
-        "[::1]",
-        "[::ffff:127.0.0.1]",
-        "[::]",
-        "0.0.0.0",
-        "10.0.0.1",
-        "169.254.169.254",
-        "[64:ff9b::7f00:1]",
-    ] {
+    for host in FORBIDDEN_HOSTS {
         let url = Url::parse(&format!("http://{host}:{port}/")).unwrap();
         let exchange = post(&strict, &url).await;
         assert_eq!(error_kind(&exchange.result.unwrap_err()), "blocked_address", "{host}");

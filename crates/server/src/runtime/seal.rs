@@ -3,7 +3,7 @@
 //!
 //! A sealed text is `sealed.1.KEY.DATA`. `KEY` is the id of the seal key. `DATA` is URL-safe Base64 of a random
 //! salt and the ciphertext of ChaCha20-Poly1305. Each text has an encryption key of its own, the HMAC-SHA-256 of
-//! its salt under the seal key, so that no nonce is ever used twice with one key. The context of a text, such as
+//! the salt under the seal key, so that no nonce is ever used twice with the same encryption key. The context of a text, such as
 //! the id of its request, is authenticated: a sealed text does not open in another row.
 
 mod key_file;

@@ -2,6 +2,7 @@
 
 use pixaven_imaging::plan::Format;
 use pixaven_testkit::bucket::{AzureKeys, FakeBucket, S3Keys};
+use pixaven_testkit::forbidden_hosts::FORBIDDEN_HOSTS;
 use pixaven_testkit::ports::ClosedPort;
 use pixaven_testkit::receiver::ScriptedReceiver;
 use pixaven_testkit::script::{Action, respond_status};
@@ -178,19 +179,7 @@ async fn the_endpoint_of_a_bucket_obeys_the_address_policy() {
     let port = canary.address.port();
     let app = TestApp::start_with(&[("network.allow", "")]).await;
     let bucket = s3_bucket().await;
-    for host in [
-        "127.0.0.1",
-        "localhost",
-        "0x7f.1",
-        "2130706433",
-        "[::1]",
-        "[::ffff:127.0.0.1]",
-        "[::]",
-        "0.0.0.0",
-        "10.0.0.1",
-        "169.254.169.254",
-        "[64:ff9b::7f00:1]",
-    ] {
+    for host in FORBIDDEN_HOSTS {
         for provider in ["s3", "aws", "google", "digitalocean"] {
             let more = json!({ "provider": provider, "endpoint": format!("http://{host}:{port}") });
             let answer = upload(&app, &json!({ "store": store(&bucket, &more) })).await;

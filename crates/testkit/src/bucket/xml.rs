@@ -10,7 +10,7 @@ use hyper::{Response, StatusCode};
 use super::FakeObject;
 use super::answers::{percent_decode, respond};
 
-/// The number of objects in one answer. It is small, so that tests meet more than one page.
+/// The number of objects in one answer. The number is small, so that tests meet answers with several pages.
 const PAGE: usize = 3;
 
 /// Answers `ListObjectsV2`: the objects whose keys begin with `prefix`, up to the next `delimiter`.

@@ -1,5 +1,5 @@
-//! The rules that hold after each commit. Each rule is a query for the rows that break it, in the SQL that all
-//! databases share.
+//! The rules that hold after each commit. Each rule is a query for the rows that break the rule, in SQL
+//! that all databases share.
 //!
 //! Some stored values are allowed to be late or early, and have no rule: `destinations.other_path_due_ms`, and
 //! an early `last_chance_due_ms`.

@@ -5,19 +5,12 @@ use pixaven_ledger::{
 };
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, delivered, only, payload, webhook, webhook_to};
+use crate::fixture::{
+    Fixture, LEASE_MS, START_MS, all_webhooks, attempt, delivered, only, payload, webhook, webhook_to,
+};
 
 fn all(f: &Fixture) -> WebhookQuery {
-    WebhookQuery {
-        account: f.account,
-        statuses: vec![],
-        host: None,
-        start_ms: None,
-        end_ms: None,
-        before: None,
-        offset: 0,
-        limit: 100,
-    }
+    all_webhooks(f.account)
 }
 
 /// Accepts five webhooks, one second apart, so that each status has one webhook. Returns their ids in the

@@ -8,7 +8,9 @@ use pixaven_ledger::{
 };
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, delivered, job_outcome, only, request, webhook};
+use crate::fixture::{
+    Fixture, LEASE_MS, START_MS, all_webhooks, attempt, delivered, job_outcome, only, request, webhook,
+};
 
 impl Fixture {
     async fn resend(&self, id: Uuid) -> Result<Option<WebhookStatus>, Error> {
@@ -170,16 +172,7 @@ pub(crate) async fn a_task_that_waits_for_a_request_wakes_when_the_request_ends(
 
 /// Builds a query for all failed webhooks of the account.
 fn failed_webhooks(f: &Fixture) -> WebhookQuery {
-    WebhookQuery {
-        account: f.account,
-        statuses: vec![WebhookStatus::Failed],
-        host: None,
-        start_ms: None,
-        end_ms: None,
-        before: None,
-        offset: 0,
-        limit: 0,
-    }
+    WebhookQuery { statuses: vec![WebhookStatus::Failed], limit: 0, ..all_webhooks(f.account) }
 }
 
 /// Accepts `n` requests and makes each of their webhooks fail.

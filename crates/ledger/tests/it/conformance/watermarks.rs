@@ -3,24 +3,10 @@
 
 use pixaven_ledger::{AddWatermarkOutcome, Error, Watermark, WatermarkQuota};
 
-use crate::fixture::{Fixture, START_MS, job_outcome, webhook};
+use crate::fixture::{Fixture, START_MS, job_outcome, watermark, webhook};
 
 const QUOTA: WatermarkQuota = WatermarkQuota { count: 3, bytes: 1_000 };
 const HOUR_MS: i64 = 60 * 60 * 1000;
-
-fn watermark(id: &str, f: &Fixture) -> Watermark {
-    Watermark {
-        id: id.to_owned(),
-        account: f.account,
-        name: "logo.png".to_owned(),
-        format: "PNG".to_owned(),
-        width: 64,
-        height: 48,
-        bytes: 300,
-        sha1: "b752df4c53d29212e71eecc08b9cf6c4ab6f0652".to_owned(),
-        created_ms: f.clock.now_ms(),
-    }
-}
 
 async fn add(f: &Fixture, id: &str) -> AddWatermarkOutcome {
     f.ledger.add_watermark(watermark(id, f), QUOTA).await.unwrap()
